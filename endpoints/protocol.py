@@ -131,6 +131,7 @@ class Reason(IntEnum):
     SOUND_CARD = 11
     WAS_OFF = 12  # heard of after its end
     POWER_LOST = 13  # it sounded when the power went
+    MUTED = 14  # its volume here is 0, and the order does not raise it
 
 
 class Fault(IntEnum):
