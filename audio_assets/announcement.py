@@ -1,0 +1,67 @@
+"""An announcement: spoken, trimmed, brought to one loudness, an Ogg Opus file with its content hash.
+
+The attention signal is not in the file. It is built into every speaker, which sounds it while the file is still on its way.
+"""
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+
+from audio_assets.codec import CEILING_DBTP, SPEECH_LUFS, encode, measure, normalise
+from audio_assets.pcm import RATE_HZ, SAMPLE_BYTES, Pcm
+from audio_assets.speech import DEFAULT_RATE, say
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # pydub misses ffmpeg, which it is never asked to use: it gets samples, never files
+    from pydub import AudioSegment
+    from pydub.silence import detect_leading_silence
+
+RECIPE = 1  # raise it when the same text shall be rendered anew
+EXERCISE_HEAD = "演习，演习。"
+EXERCISE_TAIL = "以上是演习。演习，演习。"
+PART_GAP_MS = 600
+EDGE_MS = 40  # kept before the first and after the last sound of a part
+SILENCE_DBFS = -50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A finished sound file (节目文件): what is heard, its bytes and their SHA-256."""
+
+    sha256: bytes
+    data: bytes
+    duration_ms: int
+    lufs: float
+    text: str  # everything that is said, with the words that mark an exercise
+
+
+def compose(text: str, *, exercise: bool, rate: int = DEFAULT_RATE) -> Rendered:
+    """Render an announcement. An exercise (演习) says so before and after: the text alone cannot be had then.
+
+    :raises TextTooLong, TextEmpty, SpeechUnavailable: see `speech.say`.
+    """
+    texts = [EXERCISE_HEAD, text, EXERCISE_TAIL] if exercise else [text]
+    parts = [_trimmed(_segment(say(part, rate))) for part in texts]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole += AudioSegment.silent(PART_GAP_MS, RATE_HZ) + part
+    return finish(Pcm(whole.raw_data), text="".join(texts))
+
+
+def finish(pcm: Pcm, *, text: str = "", lufs: float = SPEECH_LUFS) -> Rendered:
+    """Bring a sound to a loudness and make its file."""
+    levelled = normalise(pcm, lufs=lufs, ceiling_dbtp=CEILING_DBTP)
+    data = encode(levelled)
+    return Rendered(hashlib.sha256(data).digest(), data, levelled.duration_ms, measure(levelled).lufs, text)
+
+
+def _segment(pcm: Pcm) -> AudioSegment:
+    return AudioSegment(data=pcm.data, sample_width=SAMPLE_BYTES, frame_rate=RATE_HZ, channels=1)
+
+
+def _trimmed(sound: AudioSegment) -> AudioSegment:
+    """Without the engine's silence before and after; the edges do not click."""
+    before = detect_leading_silence(sound, silence_threshold=SILENCE_DBFS, chunk_size=5)
+    after = detect_leading_silence(sound.reverse(), silence_threshold=SILENCE_DBFS, chunk_size=5)
+    kept = sound[max(0, before - EDGE_MS) : len(sound) - max(0, after - EDGE_MS)]
+    return kept.fade_in(5).fade_out(5)
