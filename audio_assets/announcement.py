@@ -5,10 +5,10 @@ The attention signal is not in the file. It is built into every speaker, which s
 
 import hashlib
 import warnings
-from dataclasses import dataclass
 
 from audio_assets.codec import CEILING_DBTP, SPEECH_LUFS, encode, measure, normalise
 from audio_assets.pcm import RATE_HZ, SAMPLE_BYTES, Pcm
+from audio_assets.rendering import Rendered
 from audio_assets.speech import DEFAULT_RATE, say
 
 with warnings.catch_warnings():
@@ -16,23 +16,11 @@ with warnings.catch_warnings():
     from pydub import AudioSegment
     from pydub.silence import detect_leading_silence
 
-RECIPE = 1  # raise it when the same text shall be rendered anew
 EXERCISE_HEAD = "演习，演习。"
 EXERCISE_TAIL = "以上是演习。演习，演习。"
 PART_GAP_MS = 600
 EDGE_MS = 40  # kept before the first and after the last sound of a part
 SILENCE_DBFS = -50.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A finished sound file (节目文件): what is heard, its bytes and their SHA-256."""
-
-    sha256: bytes
-    data: bytes
-    duration_ms: int
-    lufs: float
-    text: str  # everything that is said, with the words that mark an exercise
 
 
 def compose(text: str, *, exercise: bool, rate: int = DEFAULT_RATE) -> Rendered:

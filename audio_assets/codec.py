@@ -19,31 +19,23 @@ from av.audio.stream import AudioStream
 from av.container.input import InputContainer
 
 from audio_assets.pcm import MAX_MS, RATE_HZ, SAMPLE_BYTES, SAMPLES_PER_MS, Pcm
+from audio_assets.rendering import AudioTooLong, UnsupportedAudio
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_CHANNELS = 2
 BIT_RATE = 24_000  # 185 kB a minute; speech and music pass it, measured in research/audio §2.2
-SPEECH_LUFS = -16.0  # for horns; broadcast's own −23 LUFS (EBU R128) is too soft outdoors
+SPEECH_LUFS = -16.0  # for horns; EBU R128's own −23 LUFS is too soft outdoors
+ROUTINE_LUFS = -18.0
 CEILING_DBTP = -1.5
 _LIMITER_ROOM_DB = 0.5  # the limiter works on samples, true peaks lie between them
+_MOST_GAIN_DB = 30.0  # what is softer than that is noise, and stays softer
+_SILENCE_LUFS = -70.0
 _SHORTEST_MEASURED_MS = 400  # one gating block of BS.1770
 _CHUNK_SAMPLES = 4800
 
 _CONTAINERS = {"ogg": ("opus",), "wav": ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_u8")}
 
 av.logging.set_level(None)
-
-
-class UnsupportedAudio(ValueError):
-    """Not a sound that we take; the sentence says what is wrong with it."""
-
-
-class AudioTooLong(ValueError):
-    """More sound than the limit."""
-
-    def __init__(self, limit_ms: int) -> None:
-        super().__init__(f"the sound is longer than {limit_ms // 1000} seconds")
-        self.limit_ms = limit_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +95,11 @@ def measure(pcm: Pcm) -> Loudness:
     data = pcm.data
     if 0 < pcm.duration_ms < _SHORTEST_MEASURED_MS:
         data *= -(-_SHORTEST_MEASURED_MS // pcm.duration_ms) + 1
-    values = {"lavfi.r128.I": "-70.0", "lavfi.r128.true_peak": "0.0"}
+    values = {"lavfi.r128.I": str(_SILENCE_LUFS), "lavfi.r128.true_peak": "0.0"}
     for frame in _filtered(data, ("ebur128", "metadata=1:peak=true")):
         values.update(frame.metadata)
     peak = float(values["lavfi.r128.true_peak"])
-    return Loudness(max(-70.0, float(values["lavfi.r128.I"])), _decibel(peak))
+    return Loudness(max(_SILENCE_LUFS, float(values["lavfi.r128.I"])), _decibel(peak))
 
 
 def normalise(pcm: Pcm, *, lufs: float = SPEECH_LUFS, ceiling_dbtp: float = CEILING_DBTP) -> Pcm:
@@ -116,11 +108,17 @@ def normalise(pcm: Pcm, *, lufs: float = SPEECH_LUFS, ceiling_dbtp: float = CEIL
     One-pass `loudnorm` is not used: its gain moves, it pumps sirens and chimes, and it is slower (research/audio §2.2).
     """
     was = measure(pcm)
-    if was.lufs <= -70.0:
+    if was.lufs <= _SILENCE_LUFS:
         return pcm
-    gain_db = lufs - was.lufs
+    gain_db = min(lufs - was.lufs, _MOST_GAIN_DB)
     if was.peak_dbtp + gain_db <= ceiling_dbtp:
         return pcm.gain(gain_db)
+    limited = _limited(pcm, gain_db, ceiling_dbtp)
+    lost_db = was.lufs + gain_db - measure(limited).lufs  # what the limiter took; given back once
+    return _limited(pcm, gain_db + lost_db, ceiling_dbtp)
+
+
+def _limited(pcm: Pcm, gain_db: float, ceiling_dbtp: float) -> Pcm:
     limit = 10 ** ((ceiling_dbtp - _LIMITER_ROOM_DB) / 20)
     limiter = ("alimiter", f"limit={limit:.5f}:attack=5:release=50:level=0:latency=1")
     out = bytearray()

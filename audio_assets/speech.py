@@ -13,6 +13,7 @@ from pypinyin import Style, lazy_pinyin
 
 from audio_assets.codec import resample
 from audio_assets.pcm import Pcm
+from audio_assets.rendering import SpeechUnavailable, TextEmpty, TextTooLong
 from audio_assets.spoken import DIGITS, is_hanzi, spoken
 
 ENGINE = "espeak-ng"
@@ -24,25 +25,6 @@ SLOWEST, FASTEST = 100, 250
 TIMEOUT_S = 20.0
 _AFTER_NUMBERS = DIGITS + "十百千万亿点第幺初周期"  # 一 keeps its tone after these
 _BEFORE_ORDINALS = DIGITS + "十点月日号级楼组队区班，。"  # and before these
-
-
-class SpeechUnavailable(RuntimeError):
-    """The engine is missing, has no such voice, failed or took too long; the sentence says which."""
-
-
-class TextTooLong(ValueError):
-    """More characters than one announcement may have."""
-
-    def __init__(self, characters: int) -> None:
-        super().__init__(f"{characters} characters; an announcement may have {MAX_CHARACTERS}")
-        self.characters = characters
-
-
-class TextEmpty(ValueError):
-    """Nothing in the text can be said."""
-
-    def __init__(self) -> None:
-        super().__init__("the text holds nothing that can be spoken")
 
 
 def say(text: str, rate: int = DEFAULT_RATE) -> Pcm:
@@ -73,7 +55,7 @@ def pinyin(text: str) -> str:
     :raises TextTooLong, TextEmpty: see `say`.
     """
     if len(text) > MAX_CHARACTERS:
-        raise TextTooLong(len(text))
+        raise TextTooLong(len(text), MAX_CHARACTERS)
     words = spoken(text)
     if not any(map(is_hanzi, words)):
         raise TextEmpty

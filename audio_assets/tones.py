@@ -45,7 +45,7 @@ _MELODY = (
 )  # fmt: skip
 _MELODY_BEATS = 48
 _CHIME = ((0, "E5"), (0.8, "C5"), (1.6, "G4"))
-_ALL_CLEAR = ((0, "G4"), (0.5, "C5"), (1, "E5"), (1.5, "G5"), (2.5, "E5"), (3, "C6"))
+_ALL_CLEAR = ((0, "G4"), (0.5, "C5"), (1, "E5"), (1.5, "G5"), (2.5, "E5"), (3, "C6"), (4.5, "G5"), (5, "C6"))
 
 
 class ToneId(IntEnum):
@@ -68,7 +68,7 @@ def tone(which: ToneId) -> Pcm:
         case ToneId.CHIME:
             return _plucked(_CHIME, beats=3.2, peak_db=CHIME_PEAK_DB)
         case ToneId.ALL_CLEAR:
-            return _plucked(_ALL_CLEAR, beats=5.6, peak_db=CHIME_PEAK_DB)
+            return _plucked(_ALL_CLEAR, beats=8, peak_db=CHIME_PEAK_DB)
 
 
 @cache
