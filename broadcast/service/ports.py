@@ -1,0 +1,243 @@
+"""What the services need from outside, as Protocols: a store with transactions, a wire, a renderer, a clock is in broadcast.clock."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+from broadcast.domain.areas import AreaTree
+from broadcast.domain.broadcasts import Broadcast
+from broadcast.domain.errors import BroadcastError
+from broadcast.domain.officers import Officer
+from broadcast.domain.speakers import Speaker
+from endpoints.delivery import State
+from endpoints.protocol import Reason, Stage
+
+T = TypeVar("T")
+
+
+class StoreUnavailable(BroadcastError):
+    """The database does not take it (disk full, locked, gone). Nothing of it was written.
+
+    :param cause: what the database said, for the technician.
+    """
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(f"the database does not take it: {cause}")
+
+
+# ---- rows that cross the border ---------------------------------------------------------------------------------------------
+
+
+class ReportRow(NamedTuple):
+    """One line of evidence. The same event told again is the same (order, speaker, stage, at_ms)."""
+
+    order: str
+    speaker: str
+    stage: Stage
+    at_ms: int
+    revision: int
+    reason: Reason
+    boot: int
+    n: int
+    received_ms: int
+
+
+class DeliveryRow(NamedTuple):
+    """Where one order stands at one speaker."""
+
+    order: str
+    speaker: str
+    state: State
+    reason: Reason
+    changed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An officer with what is needed to let them in."""
+
+    officer: Officer
+    password_hash: str
+    must_change: bool = False
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A sign-in. Only the hash of the cookie's token is kept."""
+
+    token_hash: bytes
+    officer: str
+    created_ms: int
+    seen_ms: int
+
+
+class KeptAnswer(NamedTuple):
+    """What was answered to an Idempotency-Key, and the SHA-256 of the body that it came with."""
+
+    body_hash: bytes
+    answer: str
+    kept_ms: int
+
+
+class ActRow(NamedTuple):
+    """One line of the duty log: who did what to what."""
+
+    at_ms: int
+    officer: str
+    verb: str
+    subject: str
+    detail: str
+
+
+# ---- tables: one repository a subject, inside a transaction that the caller of the store owns ---------------------------------
+
+
+class Broadcasts(Protocol):
+    def add(self, broadcast: Broadcast) -> None: ...
+    def save(self, broadcast: Broadcast) -> None: ...
+    def get(self, broadcast: str) -> Broadcast | None: ...
+    def on_boards(self, now_ms: int) -> Sequence[Broadcast]: ...  # every one whose on_boards(now_ms) is true
+    def page(self, *, before: str | None, limit: int) -> Sequence[Broadcast]: ...  # newest first; ids sort by time
+
+
+class Boards(Protocol):
+    def raise_versions(self, scopes: Iterable[str], *, exercise: bool) -> Mapping[str, int]: ...  # +1 each, from 1
+    def versions(self) -> Mapping[tuple[bool, str], int]: ...  # (exercise, scope) of every board ever written
+
+
+class Deliveries(Protocol):
+    def expect(self, order: str, speakers: Iterable[str], *, at_ms: int) -> None: ...  # what is there stays
+    def keep(self, rows: Iterable[DeliveryRow]) -> None: ...
+    def of(self, order: str) -> Sequence[DeliveryRow]: ...
+    def count_by_state(self, orders: Sequence[str]) -> Mapping[str, Mapping[State, int]]: ...
+
+
+class Reports(Protocol):
+    def keep(self, rows: Sequence[ReportRow]) -> None: ...  # what is there stays
+    def of(self, order: str, speaker: str | None = None) -> Sequence[ReportRow]: ...  # by received_ms, then n
+
+
+class Accounts(Protocol):
+    def add(self, account: Account) -> None: ...
+    def save(self, account: Account) -> None: ...
+    def get(self, name: str) -> Account | None: ...
+    def all(self) -> Sequence[Account]: ...
+
+
+class Sessions(Protocol):
+    def add(self, session: SessionRow) -> None: ...
+    def get(self, token_hash: bytes) -> SessionRow | None: ...
+    def seen(self, token_hash: bytes, at_ms: int) -> None: ...
+    def drop(self, token_hash: bytes) -> None: ...
+    def drop_of(self, officer: str) -> None: ...
+
+
+class Speakers(Protocol):
+    def all(self) -> Sequence[Speaker]: ...
+    def add(self, speakers: Iterable[Speaker]) -> None: ...
+    def save(self, speaker: Speaker) -> None: ...
+
+
+class Areas(Protocol):
+    def tree(self) -> AreaTree: ...
+    def replace(self, tree: AreaTree) -> None: ...
+
+
+class Answers(Protocol):
+    def get(self, principal: str, key: str) -> KeptAnswer | None: ...
+    def add(self, principal: str, key: str, kept: KeptAnswer) -> None: ...
+    def forget_before(self, at_ms: int) -> None: ...
+
+
+class Acts(Protocol):
+    def add(self, act: ActRow) -> None: ...
+    def page(self, *, limit: int) -> Sequence[ActRow]: ...
+
+
+class Facts(Protocol):
+    """Small facts of this installation by name: the epoch, the area, the schema's age."""
+
+    def get(self, name: str) -> str | None: ...
+    def set(self, name: str, value: str) -> None: ...
+
+
+class Tx(Protocol):
+    """One transaction."""
+
+    @property
+    def broadcasts(self) -> Broadcasts: ...
+    @property
+    def boards(self) -> Boards: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
+    @property
+    def reports(self) -> Reports: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def speakers(self) -> Speakers: ...
+    @property
+    def areas(self) -> Areas: ...
+    @property
+    def answers(self) -> Answers: ...
+    @property
+    def acts(self) -> Acts: ...
+    @property
+    def facts(self) -> Facts: ...
+
+
+class Store(Protocol):
+    """`work` runs on a thread of the store. When `write` returns, what it wrote survives a power cut.
+
+    An exception from `work` rolls back and comes out of the call; the database's own become StoreUnavailable.
+    """
+
+    async def write(self, work: Callable[[Tx], T]) -> T: ...
+    async def read(self, work: Callable[[Tx], T]) -> T: ...
+    def keep_reports(self, rows: Sequence[ReportRow]) -> asyncio.Future[None]: ...  # resolved after the commit
+
+
+# ---- the wire -----------------------------------------------------------------------------------------------------------------
+
+
+class AckToken(Protocol):
+    """Stands for one message that the broker has not been thanked for."""
+
+
+class Wire(Protocol):
+    """The server's connection to the broker."""
+
+    @property
+    def is_up(self) -> bool: ...
+    def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> asyncio.Future[None]: ...
+
+
+# ---- the voice ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A text as it will sound: the file by its SHA-256."""
+
+    asset: bytes
+    asset_bytes: int
+    asset_ms: int
+
+
+class SpeechFailed(BroadcastError):
+    """The text can't be spoken on this machine now. An emergency goes out with its attention signal all the same."""
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(f"the text can't be spoken: {cause}")
+
+
+class Speech(Protocol):
+    async def speak(
+        self, text: str, *, exercise: bool
+    ) -> Spoken: ...  # the same text gives the same file; SpeechFailed
