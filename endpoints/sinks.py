@@ -1,0 +1,292 @@
+"""Where sound goes: a sound card by PyAudio, a WAV file, or nowhere; each takes frames of 20 ms at the pace of real time.
+
+A sink is kept warm: the voice writes silence when there is nothing to say. "Open, then play" starts 2 to 32 ms late at
+random, cuts 50 to 110 ms off the first and the last word, and a speaker box would click (research/audio §2.4, §4.3).
+"""
+
+import logging
+import os
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from audio_assets.pcm import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, RATE_HZ, SAMPLE_BYTES, SILENT_FRAME
+
+log = logging.getLogger(__name__)
+
+FRAME_S = FRAME_MS / 1000
+_BEHIND_S = 0.2  # later than this the clock was stopped, not the writer slow: begin anew instead of catching up
+_REOPEN_EVERY_S = 1.0
+_TAIL_FRAMES = 5  # 100 ms of silence before a card is closed, or it swallows the end
+_WAV_HEADER_BYTES = 44
+_WAV_REFRESH_FRAMES = 50  # the file is a valid WAV of all but the last second at any moment
+_WAV_MAX_BYTES = 2**31 - 1 - _WAV_HEADER_BYTES  # 6 h; many readers take the size as signed
+
+
+class NoSoundCard(Exception):
+    """There is no device to play on; the sentence says what to do."""
+
+
+class SinkLost(Exception):
+    """The device went away while it played. The sink goes on, silent, and takes it back when it returns."""
+
+
+class Timer(Protocol):
+    """Real time, or a test's. Seconds."""
+
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Sink(Protocol):
+    """Takes frames of FRAME_BYTES. `write` returns when there is room for the next one: it sets the pace."""
+
+    @property
+    def latency_s(self) -> float:
+        """From the return of `write` to the air."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """Whether the device is away and frames go nowhere."""
+        ...
+
+    def write(self, frame: bytes) -> None:
+        """:raises SinkLost: once, when the device goes away."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Pace:
+    """Lets one frame pass every 20 ms, without drift."""
+
+    def __init__(self, timer: Timer) -> None:
+        self._timer = timer
+        self._due = timer.monotonic()
+
+    def wait(self) -> None:
+        now = self._timer.monotonic()
+        if now - self._due > _BEHIND_S:
+            self._due = now
+        elif now < self._due:
+            self._timer.sleep(self._due - now)
+        self._due += FRAME_S
+
+
+class NullSink:
+    """Plays to nobody, in real time."""
+
+    latency_s = 0.0
+    lost = False
+
+    def __init__(self, *, timer: Timer = time) -> None:
+        self._pace = Pace(timer)
+
+    def write(self, frame: bytes) -> None:
+        _whole(frame)
+        self._pace.wait()
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+
+class WavSink:
+    """Plays into a WAV file, in real time; an old file is overwritten. Killed at any moment, it leaves a valid file."""
+
+    latency_s = 0.0
+    lost = False
+
+    def __init__(self, path: Path, *, timer: Timer = time) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("wb")
+        self._written_bytes = 0
+        self._frames = 0
+        self._pace = Pace(timer)
+        self._write_header()
+
+    def write(self, frame: bytes) -> None:
+        _whole(frame)
+        if self._written_bytes + FRAME_BYTES <= _WAV_MAX_BYTES:
+            self._file.write(frame)
+            self._written_bytes += FRAME_BYTES
+            self._frames += 1
+            if self._frames % _WAV_REFRESH_FRAMES == 0:
+                self._write_header()
+        self._pace.wait()
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._write_header()
+            self._file.close()
+
+    def _write_header(self) -> None:
+        """The sample data first, then the sizes that claim it: what the header promises is there."""
+        self._file.flush()
+        self._file.seek(0)
+        self._file.write(wav_header(self._written_bytes))
+        self._file.flush()
+        self._file.seek(0, os.SEEK_END)
+
+
+class PyAudioSink:
+    """Plays on a sound card; blocking writes only, callback mode runs away on ALSA's null device.
+
+    :param device: its name, or a part of it; None is the system's default.
+    :raises NoSoundCard: PyAudio is not installed, or there is no such device.
+    """
+
+    def __init__(self, device: str | None = None, *, timer: Timer = time) -> None:
+        self._device, self._timer = device, timer
+        self._pace = Pace(timer)
+        self._reopen_at = 0.0
+        self._card, self._stream = _open_card(device)
+
+    @property
+    def latency_s(self) -> float:
+        return float(self._stream.get_output_latency()) if self._stream is not None else 0.0
+
+    @property
+    def lost(self) -> bool:
+        return self._stream is None
+
+    def write(self, frame: bytes) -> None:
+        _whole(frame)
+        if self._stream is None:
+            self._pace.wait()
+            self._reopen()
+            return
+        try:
+            self._stream.write(frame, FRAME_SAMPLES, exception_on_underflow=False)
+        except OSError as err:
+            self._let_go()
+            self._reopen_at = self._timer.monotonic() + _REOPEN_EVERY_S
+            raise SinkLost(f"the sound card {self._device or ''} went away: {err}") from err
+
+    def close(self) -> None:
+        if self._stream is not None:
+            with suppress(OSError):
+                for _ in range(_TAIL_FRAMES):
+                    self._stream.write(SILENT_FRAME, FRAME_SAMPLES, exception_on_underflow=False)
+        self._let_go()
+
+    def _reopen(self) -> None:
+        now = self._timer.monotonic()
+        if now < self._reopen_at:
+            return
+        self._reopen_at = now + _REOPEN_EVERY_S
+        try:
+            self._card, self._stream = _open_card(self._device)
+        except NoSoundCard:
+            return
+        log.warning("the sound card %s is back", self._device or "")
+
+    def _let_go(self) -> None:
+        stream, card = self._stream, self._card
+        self._stream = self._card = None
+        with suppress(OSError):
+            if stream is not None:
+                stream.close()
+        if card is not None:
+            card.terminate()
+
+
+def open_sink(spec: str, *, timer: Timer = time) -> Sink:
+    """The sink of a setting: `auto`, `null`, `wav:PATH`, `pyaudio` or `pyaudio:DEVICE`.
+
+    `auto` is the system's sound card where there is one, else nothing, with a warning.
+
+    :raises NoSoundCard: a card was asked for and there is none.
+    :raises ValueError: no such kind of sink.
+    """
+    kind, _, argument = spec.partition(":")
+    match kind:
+        case "auto":
+            try:
+                return PyAudioSink(timer=timer)
+            except NoSoundCard as err:
+                log.warning("no sound will be heard here: %s", err)
+                return NullSink(timer=timer)
+        case "null":
+            return NullSink(timer=timer)
+        case "wav" if argument:
+            return WavSink(Path(argument), timer=timer)
+        case "pyaudio":
+            return PyAudioSink(argument or None, timer=timer)
+        case _:
+            raise ValueError(f"a sound output is auto, null, wav:PATH or pyaudio[:DEVICE], not {spec!r}")
+
+
+def wav_header(data_bytes: int) -> bytes:
+    """The 44 bytes before mono 16-bit samples at RATE_HZ."""
+    byte_rate = RATE_HZ * SAMPLE_BYTES
+    form = struct.pack("<HHIIHH", 1, 1, RATE_HZ, byte_rate, SAMPLE_BYTES, 8 * SAMPLE_BYTES)
+    size = _WAV_HEADER_BYTES - 8 + data_bytes
+    return struct.pack("<4sI8sI16s4sI", b"RIFF", size, b"WAVEfmt ", len(form), form, b"data", data_bytes)
+
+
+def _whole(frame: bytes) -> None:
+    if len(frame) != FRAME_BYTES:
+        raise ValueError(f"a frame has {FRAME_BYTES} bytes, not {len(frame)}")
+
+
+def _open_card(device: str | None) -> tuple[Any, Any]:
+    """PyAudio and a running stream."""
+    try:
+        import pyaudio  # noqa: PLC0415 an extra; the server and silent speakers do without
+    except ImportError:
+        raise NoSoundCard("PyAudio is not installed; install lianbo[sound], which needs portaudio19-dev") from None
+    with _hushed():
+        card = pyaudio.PyAudio()
+        try:
+            index = _index_of(card, device)
+            stream = card.open(
+                rate=RATE_HZ,
+                channels=1,
+                format=pyaudio.paInt16,
+                output=True,
+                output_device_index=index,
+                frames_per_buffer=FRAME_SAMPLES,
+            )
+        except OSError as err:
+            card.terminate()
+            raise NoSoundCard(f"the sound card {device or ''} cannot be opened: {err}") from err
+        except NoSoundCard:
+            card.terminate()
+            raise
+    return card, stream
+
+
+def _index_of(card: Any, device: str | None) -> int | None:
+    names = {}
+    for index in range(card.get_device_count()):
+        facts = card.get_device_info_by_index(index)
+        if facts["maxOutputChannels"]:
+            names[index] = str(facts["name"])
+    if not names:
+        raise NoSoundCard("this machine has no sound card; plug one in, or set the output to null or wav:PATH")
+    if device is None:
+        return None
+    for match in (lambda name: name == device, lambda name: device in name):
+        for index, name in names.items():
+            if match(name):
+                return index
+    raise NoSoundCard(f"there is no sound card {device!r}; there are: {', '.join(names.values())}")
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """ALSA and JACK print some 80 lines to file descriptor 2 while PortAudio looks for devices."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,215 @@
+"""Between the player's decisions and the sink: a thread that hands over one frame of 20 ms after another, always.
+
+One token sounds at a time. A decision takes effect with the next frame: what sounded fades out over it while the new sound
+fades in, so from decision to the new sound it is at most one frame that the sink is taking plus the sink's own latency.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from audio_assets.pcm import FRAME_BYTES, SILENT_FRAME, amplify, mix, ramp
+from endpoints.sinks import FRAME_S, Sink, SinkLost, Timer
+from endpoints.track import Segment, Track
+
+log = logging.getLogger(__name__)
+
+Post = Callable[..., Any]  # loop.call_soon_threadsafe, or a test's
+_CLOSE_WITHIN_S = 5.0
+
+
+class _Playing:
+    """One token on air. `over` is set once nobody wants to hear of it any more."""
+
+    def __init__(self, token: str, track: Track, gain_db: float) -> None:
+        self.token, self.track = token, track
+        self.gain_db = self.next_gain_db = gain_db
+        self.frames = 0
+        self.frames_to_drain: int | None = None  # set with the last sample
+        self.over = False
+
+    def read(self) -> bytes:
+        """The next frame at its gain, filled up with silence; sets the time to drain when it was the last."""
+        data = self.track.read()
+        frame = amplify(data, self.gain_db) if self.gain_db else data
+        if self.next_gain_db != self.gain_db:
+            louder = amplify(data, self.next_gain_db)
+            frame = mix(ramp(frame, rising=False), ramp(louder, rising=True))
+            self.gain_db = self.next_gain_db
+        if not self.frames:
+            frame = ramp(frame, rising=True)
+        self.frames += 1
+        return frame.ljust(FRAME_BYTES, b"\0")
+
+
+class Voice:
+    """The sound of one speaker (发声). Its methods are called from one asyncio loop; it calls back there.
+
+    A callback comes only for a token that was neither stopped nor replaced. Times are `monotonic()` of the timer.
+
+    :param post: `loop.call_soon_threadsafe`.
+    :param on_started: token, time: the sink has taken the first frame.
+    :param on_finished: token, time: the last sample has left the sink.
+    :param on_failed: token, reason: `SinkLost`, or what an `Await` raised.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        post: Post,
+        on_started: Callable[[str, float], None],
+        on_finished: Callable[[str, float], None],
+        on_failed: Callable[[str, Exception], None],
+        timer: Timer = time,
+    ) -> None:
+        self.late_frames = 0  # handed over after the sink had run dry: the process got no time
+        self._sink, self._post, self._timer = sink, post, timer
+        self._on_started, self._on_finished, self._on_failed = on_started, on_finished, on_failed
+        self._lock = threading.Lock()
+        self._current: _Playing | None = None
+        self._fading: _Playing | None = None
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._taken_at: float | None = None
+
+    @property
+    def sink_lost(self) -> bool:
+        """Whether the sound card is away; what is played now fails."""
+        return self._sink.lost
+
+    @property
+    def token(self) -> str | None:
+        """What sounds or is about to."""
+        with self._lock:
+            return self._current.token if self._current else None
+
+    def start(self) -> None:
+        """Begin to feed the sink, with silence at first."""
+        self._thread = threading.Thread(target=self._run, name="voice", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Fall silent and close the sink. Nobody is called back any more."""
+        with self._lock:
+            self._replace(None)
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(_CLOSE_WITHIN_S)
+        else:
+            self._sink.close()
+
+    def play(self, token: str, segments: Sequence[Segment], *, from_ms: int = 0, gain_db: float = 0.0) -> None:
+        """Sound this from the next frame on, in place of what sounds now. A sound that needs decoding comes decoded."""
+        playing = _Playing(token, Track(segments, from_ms=from_ms), gain_db)
+        with self._lock:
+            self._replace(playing)
+
+    def stop(self, token: str) -> int | None:
+        """Fade this out with the next frame. Where it goes on, ms; the faded frame is heard again then.
+
+        None when the token does not sound.
+        """
+        with self._lock:
+            if self._current is None or self._current.token != token:
+                return None
+            position_ms = self._current.track.position_ms
+            self._replace(None)
+            return position_ms
+
+    def set_gain(self, token: str, gain_db: float) -> None:
+        """Make what sounds louder or softer, over one frame."""
+        with self._lock:
+            if self._current is not None and self._current.token == token:
+                self._current.next_gain_db = gain_db
+
+    def step(self) -> None:
+        """Hand one frame to the sink. The thread does nothing else; a test calls it in the thread's place."""
+        frame, tell = self._next_frame()
+        now = self._timer.monotonic()
+        if self._taken_at is not None and now - self._taken_at > FRAME_S:
+            self.late_frames += 1
+        try:
+            self._sink.write(frame)
+        except SinkLost as err:
+            log.error("%s", err)
+            with self._lock:
+                for playing, _ in tell:
+                    self._fail(playing, err)
+            tell = []
+        self._taken_at = self._timer.monotonic()
+        for playing, callback in tell:
+            self._tell(playing, callback, self._taken_at)
+
+    def _next_frame(self) -> tuple[bytes, list[tuple[_Playing, Callable[[str, float], None]]]]:
+        """One frame, and whom to tell what when the sink has it."""
+        with self._lock:
+            frame, tell = SILENT_FRAME, []
+            playing, fading = self._current, self._fading
+            self._fading = None
+            if playing is not None and self._sink.lost:
+                self._fail(playing, SinkLost("there is no sound card to play on"))
+            elif playing is not None and playing.frames_to_drain is None:
+                first = not playing.frames
+                frame = self._read(playing)
+                if first and self._current is playing:
+                    tell.append((playing, self._on_started))
+            elif playing is not None and playing.frames_to_drain:
+                playing.frames_to_drain -= 1
+            elif playing is not None:
+                self._current = None
+                tell.append((playing, self._on_finished))
+            if fading is not None:
+                frame = mix(frame, self._faded(fading))
+            return frame, tell
+
+    def _read(self, playing: _Playing) -> bytes:
+        try:
+            frame = playing.read()
+        except Exception as err:  # whatever fetches or decodes: the sink must be fed
+            self._fail(playing, err)
+            return SILENT_FRAME
+        if playing.track.at_end:
+            playing.frames_to_drain = math.ceil(self._sink.latency_s / FRAME_S)
+        return frame
+
+    @staticmethod
+    def _faded(fading: _Playing) -> bytes:
+        try:
+            return ramp(fading.read(), rising=False)
+        except Exception:  # it is being given up anyway
+            return SILENT_FRAME
+
+    def _replace(self, playing: _Playing | None) -> None:
+        was, self._current = self._current, playing
+        if was is None:
+            return
+        was.over = True
+        if was.frames and was.frames_to_drain is None:
+            self._fading = was
+
+    def _fail(self, playing: _Playing, err: Exception) -> None:
+        if self._current is playing:
+            self._current = None
+        self._tell(playing, self._on_failed, err)
+
+    def _tell(self, playing: _Playing, callback: Callable[[str, Any], None], what: object) -> None:
+        def deliver() -> None:
+            if not playing.over:
+                callback(playing.token, what)
+
+        try:
+            self._post(deliver)
+        except RuntimeError:  # the loop is closed
+            log.debug("nobody is left to hear about %s", playing.token)
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                self.step()
+            self.step()  # the fade
+        finally:
+            self._sink.close()
