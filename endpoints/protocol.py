@@ -5,13 +5,92 @@
 field has a type, a range and a limit, and anything else is a `BadMessage` that names the field.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import TypeGuard, TypeVar
+from dataclasses import dataclass
 
 from endpoints import canonical
 from endpoints.area_codes import is_area_code
+from endpoints.fields import (
+    MAX_COUNTER,
+    MAX_MS,
+    BadMessage,
+    Fields,
+    is_order_id,
+    is_order_id_or_empty,
+    is_scope,
+    is_speaker_id,
+    unpack,
+    whole,
+)
+from endpoints.vocabulary import (
+    BANDS_OF,
+    TONE_MS,
+    Band,
+    Fault,
+    Kind,
+    Level,
+    OrderRule,
+    Reason,
+    Resume,
+    Severity,
+    Stage,
+    Tone,
+)
+
+__all__ = [
+    "BANDS_OF",
+    "EXERCISE_ROOT",
+    "LIVE_ROOT",
+    "MAX_ANSWER_BYTES",
+    "MAX_AREAS",
+    "MAX_BOARD_BYTES",
+    "MAX_COUNTER",
+    "MAX_ENTRIES",
+    "MAX_HELD",
+    "MAX_HELLO_BYTES",
+    "MAX_MS",
+    "MAX_ORDERS",
+    "MAX_REPORT_BYTES",
+    "MAX_REVISION",
+    "MAX_SPEAKERS",
+    "TONE_MS",
+    "BadMessage",
+    "Band",
+    "Board",
+    "Entry",
+    "Fault",
+    "Held",
+    "Hello",
+    "Kind",
+    "Level",
+    "Order",
+    "OrderRule",
+    "Reason",
+    "Report",
+    "Resume",
+    "Severity",
+    "Stage",
+    "TimeAnswer",
+    "Tone",
+    "board_topic",
+    "decode_board",
+    "decode_hello",
+    "decode_report",
+    "decode_time_answer",
+    "encode_board",
+    "encode_hello",
+    "encode_report",
+    "encode_time_answer",
+    "gone_topic",
+    "hello_topic",
+    "is_order_id",
+    "is_scope",
+    "is_speaker_id",
+    "order_from_map",
+    "order_to_map",
+    "report_topic",
+    "root_of",
+    "time_topic",
+]
 
 LIVE_ROOT, EXERCISE_ROOT = "eb/v1", "ex/v1"
 
@@ -19,128 +98,9 @@ MAX_BOARD_BYTES = 65_536
 MAX_ANSWER_BYTES = 1_024
 MAX_HELLO_BYTES = 2_048
 MAX_REPORT_BYTES = 8_192
-MAX_ORDERS, MAX_AREAS, MAX_SPEAKERS, MAX_ENTRIES = 64, 1_024, 256, 64
-MAX_MS = 2**53 - 1  # about the year 287,396; keeps every time exact in any language
-MAX_COUNTER = 2**63 - 1
-
-
-class BadMessage(ValueError):
-    """A message that is not what the specification says; `where` names the field, `why` the fault."""
-
-    def __init__(self, where: str, why: str) -> None:
-        self.where, self.why = where, why
-        super().__init__(f"{where}: {why}")
-
-
-class Kind(IntEnum):
-    """What an order is. Routine programme 日常广播, urgent notice 紧急通知, emergency interrupt 应急插播, live 现场喊话."""
-
-    ROUTINE = 1
-    NOTICE = 2
-    EMERGENCY = 3
-    LIVE = 4
-
-
-class Band(IntEnum):
-    """The first part of the key to the air; a higher one always wins. GD/J 089-2018 sorts by class before level."""
-
-    ROUTINE = 1
-    LOCAL_ROUTINE = 2
-    NOTICE = 3
-    EMERGENCY = 4
-    LIVE_COMMAND = 5
-    LIFE_SAFETY = 6
-
-
-class Severity(IntEnum):
-    """Warning level 预警级别. 0 is unknown and sorts below blue."""
-
-    UNKNOWN = 0
-    RED = 1
-    ORANGE = 2
-    YELLOW = 3
-    BLUE = 4
-
-
-class Level(IntEnum):
-    """The level of command that gave the order; a higher one wins when band and severity are equal."""
-
-    VILLAGE = 1
-    TOWNSHIP = 2
-    CITY = 3
-    PREFECTURE = 4
-    PROVINCE = 5
-
-
-class Resume(IntEnum):
-    """What an order does when it gets the air back after being interrupted."""
-
-    CONTINUE = 1  # where it stopped
-    REJOIN = 2  # where it would be by the clock
-    RESTART = 3
-    DROP = 4  # it does not come back
-
-
-class Tone(IntEnum):
-    """Sounds that every speaker has built in, so that an emergency never waits for a download."""
-
-    NONE = 0
-    ATTENTION = 1
-    CHIME = 2
-    ALL_CLEAR = 3
-
-
-TONE_MS: Mapping[Tone, int] = {Tone.NONE: 0, Tone.ATTENTION: 4_000, Tone.CHIME: 1_600, Tone.ALL_CLEAR: 4_000}
-
-
-class OrderRule(IntEnum):
-    """Which of severity and level is compared first: GD/J 084-2018 §6.4 sorts by severity, GD/J 089-2018 by level."""
-
-    SEVERITY_FIRST = 0
-    LEVEL_FIRST = 1
-
-
-class Stage(IntEnum):
-    """What a speaker can say about one order. A frame that it could not verify has no order to speak of."""
-
-    RECEIVED = 1  # verified, in scope, for me, and kept
-    SCHEDULED = 2  # it will sound later: its time has not come, or something higher has the air
-    SOUNDING = 3  # the first frame has been handed to the sound card
-    INTERRUPTED = 4  # something higher took the air; it comes back by its resume policy
-    FINISHED = 5  # the last sample has left the sound card
-    REFUSED = 6
-    MISSED = 7  # its time passed before it could sound
-    FAILED = 8
-    STOPPED = 9  # taken off the board, or cut by its end
-
-
-class Reason(IntEnum):
-    """Why, where a stage needs it."""
-
-    NONE = 0
-    OUT_OF_SCOPE = 1  # the key may not speak to that area or in that band
-    KEY_EXPIRED = 2
-    WRONG_MODE = 3  # live at a speaker in exercise, or the reverse
-    BUSY = 4  # an equal live order has the air
-    QUIET_HOURS = 5
-    CANCELLED = 6  # a higher version of the board no longer has it
-    ENDED = 7  # its not-after came
-    DROPPED = 8  # interrupted, and its policy is not to come back
-    ASSET_MISSING = 9
-    ASSET_BAD = 10
-    SOUND_CARD = 11
-    WAS_OFF = 12  # heard of after its end
-    POWER_LOST = 13  # it sounded when the power went
-    MUTED = 14  # its volume here is 0, and the order does not raise it
-
-
-class Fault(IntEnum):
-    """Bits of `Hello.faults`: what the speaker knows to be wrong with itself."""
-
-    DISK = 1
-    CLOCK = 2
-    SOUND = 4
-    NO_TIME = 8
+MAX_ORDERS, MAX_AREAS, MAX_SPEAKERS, MAX_ENTRIES, MAX_HELD = 64, 1_024, 256, 64, 8
+MAX_REVISION = 2**31
+MAX_ASSET_BYTES, MAX_ASSET_MS, MAX_REPEATS, MAX_GAP_MS = 2**28, 86_400_000, 100, 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +194,8 @@ class Hello:
     :param oldest_n: number of the oldest report entry that is not yet confirmed; `next_n` when there is none.
     :param refused_frames: counters since boot: not readable, bad signature, foreign, older than held.
     :param on_air: id of the order that sounds, or empty.
+    :param at_ms: the server's time at the speaker, 0 while it has none. The server believes a heartbeat only when this is
+        close to its own time, so that a recorded one can't show a dead speaker as alive.
     """
 
     speaker: str
@@ -246,6 +208,7 @@ class Hello:
     faults: int
     refused_frames: tuple[int, int, int, int]
     held: tuple[Held, ...]
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,90 +264,6 @@ def gone_topic(root: str, speaker: str) -> str:
     return f"{root}/gone/{speaker}"
 
 
-_SPEAKER_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-
-
-def is_speaker_id(text: object) -> TypeGuard[str]:
-    """3 to 32 of a–z, 0–9 and '-', a letter first: safe in a topic, a file name and a page."""
-    return isinstance(text, str) and 3 <= len(text) <= 32 and text[0].isalpha() and _SPEAKER_CHARS.issuperset(text)
-
-
-def is_order_id(text: object) -> bool:
-    """1 to 40 ASCII letters, digits and '-'."""
-    return isinstance(text, str) and 0 < len(text) <= 40 and text.isascii() and text.replace("-", "a").isalnum()
-
-
-# ---- reading a verified map -----------------------------------------------------------------------------------------------
-
-T = TypeVar("T")
-E = TypeVar("E", bound=IntEnum)
-
-
-@dataclass(slots=True)
-class _Fields:
-    """A map of known size read field by field; whatever is left or of another type is a BadMessage."""
-
-    name: str
-    map: Mapping[object, object]
-    size: int = field(default=0)
-
-    def whole(self, value: object, where: str, low: int, high: int) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise BadMessage(f"{self.name}.{where}", f"not a whole number from {low} to {high}")
-        return value
-
-    def uint(self, key: int, where: str, high: int = MAX_COUNTER, low: int = 0) -> int:
-        return self.whole(self.map.get(key), where, low, high)
-
-    def enum(self, key: int, where: str, kind: type[E]) -> E:
-        try:
-            return kind(self.uint(key, where))
-        except ValueError as err:
-            if isinstance(err, BadMessage):
-                raise
-            raise BadMessage(f"{self.name}.{where}", f"{self.map.get(key)} is no {kind.__name__}") from None
-
-    def flag(self, key: int, where: str) -> bool:
-        value = self.map.get(key)
-        if not isinstance(value, bool):
-            raise BadMessage(f"{self.name}.{where}", "neither true nor false")
-        return value
-
-    def blob(self, key: int, where: str, sizes: tuple[int, ...]) -> bytes:
-        value = self.map.get(key)
-        if not isinstance(value, bytes) or len(value) not in sizes:
-            raise BadMessage(f"{self.name}.{where}", f"not a byte string of {' or '.join(map(str, sizes))} bytes")
-        return value
-
-    def text(self, key: int, where: str, allowed: Callable[[object], bool]) -> str:
-        value = self.map.get(key)
-        if not isinstance(value, str) or not allowed(value):
-            raise BadMessage(f"{self.name}.{where}", "not an identifier of the kind meant here")
-        return value
-
-    def items(self, key: int, where: str, most: int) -> list[object]:
-        value = self.map.get(key)
-        if not isinstance(value, list) or len(value) > most:
-            raise BadMessage(f"{self.name}.{where}", f"not a list of at most {most}")
-        return value
-
-    def texts(self, key: int, where: str, most: int, allowed: Callable[[object], bool]) -> tuple[str, ...]:
-        values = self.items(key, where, most)
-        if not all(isinstance(value, str) and allowed(value) for value in values):
-            raise BadMessage(f"{self.name}.{where}", "holds something that is not an identifier of the kind meant here")
-        return tuple(str(value) for value in values)
-
-
-def _fields(name: str, value: object, size: int) -> _Fields:
-    if not isinstance(value, dict) or len(value) != size:
-        raise BadMessage(name, f"not a map of {size} fields")
-    return _Fields(name, value)
-
-
-def _is_scope(text: object) -> bool:
-    return is_area_code(text) or is_speaker_id(text)
-
-
 # ---- order and board --------------------------------------------------------------------------------------------------------
 
 
@@ -414,20 +293,12 @@ def order_to_map(order: Order) -> dict[int, object]:
     }
 
 
-BANDS_OF: Mapping[Kind, frozenset[Band]] = {
-    Kind.ROUTINE: frozenset({Band.ROUTINE, Band.LOCAL_ROUTINE}),
-    Kind.NOTICE: frozenset({Band.NOTICE}),
-    Kind.EMERGENCY: frozenset({Band.EMERGENCY, Band.LIFE_SAFETY}),
-    Kind.LIVE: frozenset({Band.LIVE_COMMAND}),
-}
-
-
 def order_from_map(value: object) -> Order:
     """:raises BadMessage: with the first field that is not as specified."""
-    read = _fields("order", value, 21)
+    read = Fields.of("order", value, 21)
     order = Order(
         id=read.text(1, "id", is_order_id),
-        revision=read.uint(2, "revision", 2**31, low=1),
+        revision=read.uint(2, "revision", MAX_REVISION, low=1),
         kind=read.enum(3, "kind", Kind),
         band=read.enum(4, "band", Band),
         severity=read.enum(5, "severity", Severity),
@@ -441,10 +312,10 @@ def order_from_map(value: object) -> Order:
         speakers=read.texts(13, "speakers", MAX_SPEAKERS, is_speaker_id),
         tone=read.enum(14, "tone", Tone),
         asset=read.blob(15, "asset", (0, 32)),
-        asset_bytes=read.uint(16, "asset_bytes", 2**28),
-        asset_ms=read.uint(17, "asset_ms", 86_400_000),
-        repeats=read.uint(18, "repeats", 100, low=1),
-        gap_ms=read.uint(19, "gap_ms", 600_000),
+        asset_bytes=read.uint(16, "asset_bytes", MAX_ASSET_BYTES),
+        asset_ms=read.uint(17, "asset_ms", MAX_ASSET_MS),
+        repeats=read.uint(18, "repeats", MAX_REPEATS, low=1),
+        gap_ms=read.uint(19, "gap_ms", MAX_GAP_MS),
         resume=read.enum(20, "resume", Resume),
         volume_percent=read.uint(21, "volume_percent", 100),
     )
@@ -462,12 +333,12 @@ def encode_board(board: Board) -> bytes:
 
 def decode_board(payload: bytes) -> Board:
     """:raises BadMessage: also for an order on it that is not as specified: a board is taken whole or not at all."""
-    read = _fields("board", _decode("board", payload, MAX_BOARD_BYTES), 5)
+    read = Fields.of("board", unpack("board", payload, MAX_BOARD_BYTES), 5)
     orders = tuple(order_from_map(item) for item in read.items(5, "orders", MAX_ORDERS))
     if len({order.id for order in orders}) != len(orders):
         raise BadMessage("board.orders", "the same order twice")
     return Board(
-        scope=read.text(1, "scope", _is_scope),
+        scope=read.text(1, "scope", is_scope),
         epoch=read.uint(2, "epoch"),
         version=read.uint(3, "version"),
         written_at_ms=read.uint(4, "written_at_ms", MAX_MS),
@@ -494,7 +365,7 @@ def encode_time_answer(answer: TimeAnswer) -> bytes:
 
 def decode_time_answer(payload: bytes) -> TimeAnswer:
     """:raises BadMessage: when it is not as specified."""
-    read = _fields("time", _decode("time", payload, MAX_ANSWER_BYTES), 7)
+    read = Fields.of("time", unpack("time", payload, MAX_ANSWER_BYTES), 7)
     return TimeAnswer(
         speaker=read.text(1, "speaker", is_speaker_id),
         nonce=read.blob(2, "nonce", (8,)),
@@ -520,26 +391,23 @@ def encode_hello(hello: Hello) -> bytes:
             8: hello.faults,
             9: list(hello.refused_frames),
             10: held,
+            11: hello.at_ms,
         }
     )
 
 
-def _is_order_id_or_empty(text: object) -> bool:
-    return text == "" or is_order_id(text)
-
-
 def decode_hello(payload: bytes) -> Hello:
     """:raises BadMessage: when it is not as specified."""
-    read = _fields("hello", _decode("hello", payload, MAX_HELLO_BYTES), 10)
-    refused = [read.whole(item, "refused_frames", 0, MAX_COUNTER) for item in read.items(9, "refused_frames", 4)]
+    read = Fields.of("hello", unpack("hello", payload, MAX_HELLO_BYTES), 11)
+    refused = [whole(item, "hello.refused_frames", 0, MAX_COUNTER) for item in read.items(9, "refused_frames", 4)]
     if len(refused) != 4:
         raise BadMessage("hello.refused_frames", "not four counters")
     held = []
-    for item in read.items(10, "held", 8):
-        if not isinstance(item, list) or len(item) != 3 or not _is_scope(item[0]):
+    for item in read.items(10, "held", MAX_HELD):
+        if not isinstance(item, list) or len(item) != 3 or not is_scope(item[0]):
             raise BadMessage("hello.held", "not a list of scope, epoch, version")
         held.append(
-            Held(item[0], read.whole(item[1], "held", 0, MAX_COUNTER), read.whole(item[2], "held", 0, MAX_COUNTER))
+            Held(item[0], whole(item[1], "hello.held", 0, MAX_COUNTER), whole(item[2], "hello.held", 0, MAX_COUNTER))
         )
     return Hello(
         speaker=read.text(1, "speaker", is_speaker_id),
@@ -548,10 +416,11 @@ def decode_hello(payload: bytes) -> Hello:
         uptime_s=read.uint(4, "uptime_s"),
         oldest_n=read.uint(5, "oldest_n"),
         next_n=read.uint(6, "next_n"),
-        on_air=read.text(7, "on_air", _is_order_id_or_empty),
+        on_air=read.text(7, "on_air", is_order_id_or_empty),
         faults=read.uint(8, "faults", 255),
         refused_frames=(refused[0], refused[1], refused[2], refused[3]),
         held=tuple(held),
+        at_ms=read.uint(11, "at_ms", MAX_MS),
     )
 
 
@@ -569,7 +438,7 @@ def decode_report(payload: bytes) -> Report:
 
     :raises BadMessage: when it is not as specified.
     """
-    value = _decode("report", payload, MAX_REPORT_BYTES)
+    value = unpack("report", payload, MAX_REPORT_BYTES)
     if not isinstance(value, dict) or len(value) != 3:
         raise BadMessage("report", "not a map of 3 fields")
     speaker, boot, items = value.get(1), value.get(2), value.get(3)
@@ -590,7 +459,7 @@ def _entry(item: object) -> Entry:
         raise BadMessage("report.entry.n", "not a whole number from 1")
     if not is_order_id(order):
         raise BadMessage("report.entry.order", "not an order id")
-    if type(revision) is not int or not 0 < revision <= 2**31:
+    if type(revision) is not int or not 0 < revision <= MAX_REVISION:
         raise BadMessage("report.entry.revision", "not a whole number from 1")
     if type(stage) is not int or stage not in _STAGES:
         raise BadMessage("report.entry.stage", "no stage")
@@ -599,10 +468,3 @@ def _entry(item: object) -> Entry:
     if type(at_ms) is not int or not 0 <= at_ms <= MAX_MS:
         raise BadMessage("report.entry.at_ms", "not a time")
     return Entry(n, order, revision, _STAGES[stage], _REASONS[reason], at_ms)
-
-
-def _decode(name: str, payload: bytes, max_bytes: int) -> object:
-    try:
-        return canonical.decode(payload, max_bytes=max_bytes)
-    except canonical.NotCanonical as err:
-        raise BadMessage(name, str(err)) from err
