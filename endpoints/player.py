@@ -289,7 +289,10 @@ class Player:
         self._nonce = b""
         if round_trip_s > LONGEST_ROUND_TRIP_S:
             return []
+        first = self._anchor is None
         self._set_time(answer.server_ms + int(round_trip_s * 500), now)
+        if first and self._online:
+            self._say_hello(now, ask=False)  # a heartbeat without the time on it is not believed
         self._raise_epoch(opened.key, answer.epoch)
         if answer.rule is not self._rule:
             self._rule, self._dirty = answer.rule, True
@@ -567,6 +570,7 @@ class Player:
             faults=self.faults,
             refused_frames=self.refusals.as_tuple(),
             held=held,
+            at_ms=self.time_ms(now) or 0,
         )
         self._send(Message.HELLO, encode_hello(hello))
         self._hello_at = now + HELLO_EVERY_S * self._random.uniform(0.9, 1.1)

@@ -285,8 +285,3 @@ def must_be_changeable(broadcast: Broadcast, officer: Officer, now_ms: int) -> N
         raise AlreadyOver(broadcast.id, broadcast.life if broadcast.life is not Life.LIVE else Life.ENDED)
     if broadcast.order.level > officer.level:
         raise HigherLevel(broadcast.id, officer.name)
-
-
-def boards_of(order: Order) -> tuple[str, ...]:
-    """The scopes whose boards carry this order: its areas, and its single speakers."""
-    return (*order.areas, *order.speakers)

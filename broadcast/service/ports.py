@@ -1,4 +1,4 @@
-"""What the services need from outside, as Protocols: a store with transactions, a wire, a renderer, a clock is in broadcast.clock."""
+"""What the services need from outside, as Protocols: a store with transactions, a wire, a voice."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -205,16 +205,17 @@ class Store(Protocol):
 # ---- the wire -----------------------------------------------------------------------------------------------------------------
 
 
-class AckToken(Protocol):
-    """Stands for one message that the broker has not been thanked for."""
+class WireDown(Exception):
+    """Not connected to the broker, or the connection is full: nothing was sent."""
 
 
 class Wire(Protocol):
-    """The server's connection to the broker."""
+    """The server's connection to the broker. `publish` raises WireDown; its future is done at the PUBACK or raises likewise."""
 
     @property
     def is_up(self) -> bool: ...
     def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> asyncio.Future[None]: ...
+    def ack(self, tokens: Iterable[int]) -> None: ...  # thank the broker for messages that are in the table now
 
 
 # ---- the voice ----------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,223 @@
+"""What speakers say: verified, written, and only then believed and acknowledged to the broker.
+
+A report that is malformed, forged, too fast or about nothing we know is counted at its speaker, acknowledged and forgotten. A report
+that the database does not take stays unacknowledged, so the broker keeps it, and is tried again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from broadcast.clock import Clock
+from broadcast.service.boards import Boards
+from broadcast.service.estate import Estate
+from broadcast.service.health import Health
+from broadcast.service.ladder import Ladder
+from broadcast.service.ports import ReportRow, Store, StoreUnavailable, Wire, WireDown
+from broadcast.service.presence import Speakers
+from endpoints.area_codes import ancestors
+from endpoints.protocol import (
+    EXERCISE_ROOT,
+    LIVE_ROOT,
+    BadMessage,
+    Hello,
+    OrderRule,
+    Report,
+    TimeAnswer,
+    decode_hello,
+    decode_report,
+    encode_time_answer,
+    root_of,
+    time_topic,
+)
+from endpoints.sealing import Message, NotAuthentic, Signer, open_from_speaker, seal
+
+log = logging.getLogger(__name__)
+
+BATCH_EVERY_S = 0.004
+TRY_AGAIN_S = 1.0
+BURST, PER_S = 200.0, 10.0  # report entries that one speaker may say at once, and steadily
+STALE_HELLO_MS = 120_000
+MAX_UNKNOWN = 10_000
+
+_ROOTS = {LIVE_ROOT: False, EXERCISE_ROOT: True}
+
+
+@dataclass(slots=True)
+class _Bucket:
+    left: float
+    at: float
+
+
+class Ingest:
+    """One instance listens to everything that speakers publish."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        wire: Wire,
+        estate: Estate,
+        boards: Boards,
+        ladder: Ladder,
+        speakers: Speakers,
+        health: Health,
+        signers: Mapping[bool, Signer],
+        rule: OrderRule,
+    ) -> None:
+        self._clock, self._store, self._wire, self._estate = clock, store, wire, estate
+        self._boards, self._ladder, self._speakers, self._health = boards, ladder, speakers, health
+        self._signers, self._rule = signers, rule
+        self._rows: list[ReportRow] = []
+        self._tokens: list[int] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._buckets: dict[str, _Bucket] = {}
+        self._writing: set[asyncio.Task[None]] = set()
+
+    def message(self, topic: str, payload: bytes, qos: int, retained: bool, token: int) -> None:
+        """One message from the broker, whoever wrote it."""
+        root, _, rest = topic.rpartition("/")
+        root, _, kind = root.rpartition("/")
+        exercise = _ROOTS.get(root)
+        key = self._estate.key_of(rest)
+        if exercise is None or key is None:
+            self._refuse("unknown_speaker", "", token)
+            return
+        try:
+            if kind == "report":
+                self._report(
+                    decode_report(open_from_speaker(payload, Message.REPORT, exercise=exercise, key=key)), rest, token
+                )
+            elif kind == "hello":
+                self._hello(
+                    decode_hello(open_from_speaker(payload, Message.HELLO, exercise=exercise, key=key)), rest, exercise
+                )
+            elif kind == "gone":
+                self._speakers.gone(rest)
+                self._done(token)
+            else:
+                self._refuse("unknown_topic", rest, token)
+        except NotAuthentic:
+            self._refuse("forged", rest, token)
+        except BadMessage:
+            self._refuse("malformed", rest, token)
+
+    # ---- reports ----------------------------------------------------------------------------------------------------------
+
+    def _report(self, report: Report, speaker: str, token: int) -> None:
+        if report.speaker != speaker:
+            self._refuse("forged", speaker, token)
+            return
+        if not self._may_say(speaker, len(report.entries)):
+            self._refuse("too_fast", speaker, token)
+            return
+        now_ms, boot = self._clock.now_ms(), report.boot
+        for e in report.entries:
+            self._rows.append(ReportRow(e.order, speaker, e.stage, e.at_ms, e.revision, e.reason, boot, e.n, now_ms))
+        self._health.count("reports")
+        self._done(token)
+
+    def _done(self, token: int) -> None:
+        if token:
+            self._tokens.append(token)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(BATCH_EVERY_S, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        rows, self._rows = self._rows, []
+        tokens, self._tokens = self._tokens, []
+        task = asyncio.get_running_loop().create_task(self._keep(rows, tokens), name="keep reports")
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def _keep(self, rows: list[ReportRow], tokens: list[int]) -> None:
+        known = [row for row in rows if self._ladder.knows(row.order)]
+        if len(known) < len(rows):
+            known += await self._of_older(rows)
+        while known:
+            try:
+                await self._store.keep_reports(known)
+                break
+            except StoreUnavailable as err:
+                self._health.raise_("store-unavailable", cause=err.cause)
+                await self._clock.sleep_until(self._clock.monotonic() + TRY_AGAIN_S)
+        self._wire.ack(tokens)
+        self._ladder.take(known)
+        numbers: dict[tuple[str, int], list[int]] = {}
+        for row in rows:
+            numbers.setdefault((row.speaker, row.boot), []).append(row.n)
+        for (speaker, boot), said in numbers.items():
+            self._speakers.in_table(speaker, boot, said)
+
+    async def _of_older(self, rows: list[ReportRow]) -> list[ReportRow]:
+        """Reports about broadcasts whose ladder is not in memory: kept as evidence if there is such a broadcast."""
+        unknown = {row.order for row in rows if not self._ladder.knows(row.order)}
+        if len(unknown) > MAX_UNKNOWN:
+            self._health.count("reports_unknown_order", len(unknown))
+            return []
+        try:
+            there = await self._store.read(lambda tx: {order for order in unknown if tx.broadcasts.get(order)})
+        except StoreUnavailable:
+            there = unknown
+        self._health.count("reports_unknown_order", sum(row.order in unknown - there for row in rows))
+        return [row for row in rows if row.order in there]
+
+    def _may_say(self, speaker: str, entries: int) -> bool:
+        now = self._clock.monotonic()
+        bucket = self._buckets.get(speaker)
+        if bucket is None:
+            bucket = self._buckets[speaker] = _Bucket(BURST, now)
+        bucket.left = min(BURST, bucket.left + (now - bucket.at) * PER_S)
+        bucket.at = now
+        if bucket.left < entries:
+            return False
+        bucket.left -= entries
+        return True
+
+    def _refuse(self, why: str, speaker: str, token: int) -> None:
+        self._health.count(f"reports_{why}")
+        if speaker:
+            self._speakers.status(speaker).bad_reports += 1
+        self._done(token)
+
+    # ---- heartbeats and the time --------------------------------------------------------------------------------------------
+
+    def _hello(self, hello: Hello, speaker: str, exercise: bool) -> None:
+        if hello.speaker != speaker:
+            self._refuse("forged", speaker, 0)
+            return
+        now_ms = self._clock.now_ms()
+        if hello.at_ms and abs(now_ms - hello.at_ms) > STALE_HELLO_MS:
+            self._refuse("stale_hello", speaker, 0)
+            if hello.nonce:
+                self._answer(hello, exercise, now_ms)
+            return
+        if hello.at_ms:  # without the time on it, it may be a recording: it is answered and not believed
+            self._speakers.hello(hello)
+            where = self._estate.speaker(speaker).area
+            held = {one.scope: one for one in hello.held}
+            status = self._speakers.status(speaker)
+            status.boards_whole = self._boards.compare(exercise, (speaker, where, *ancestors(where)), held)
+        if hello.nonce:
+            self._answer(hello, exercise, now_ms)
+
+    def _answer(self, hello: Hello, exercise: bool, now_ms: int) -> None:
+        status = self._speakers.status(hello.speaker)
+        confirmed = self._speakers.confirmed_n(status) if status.boot == hello.boot else 0
+        answer = TimeAnswer(hello.speaker, hello.nonce, self._boards.epoch, now_ms, hello.boot, confirmed, self._rule)
+        frame = seal(encode_time_answer(answer), Message.TIME, exercise=exercise, signer=self._signers[exercise])
+        try:
+            self._wire.publish(time_topic(root_of(exercise), hello.speaker), frame, qos=0)
+        except WireDown:  # it asks again
+            self._health.count("time_answers_lost")
+
+    async def close(self) -> None:
+        """Write what is under way."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._flush()
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=5)

@@ -1,0 +1,215 @@
+"""The ladder (回执阶梯): where each live order stands at each speaker it means, and what silence means.
+
+Reports come here after they are in the table, so nothing shown here can be lost. What is derived (the delivery rows, UNREACHED) is
+written behind, coalesced; after a crash it is derived again from the reports.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from broadcast.clock import Clock
+from broadcast.domain.broadcasts import Broadcast, Life
+from broadcast.service.estate import Estate
+from broadcast.service.health import Health
+from broadcast.service.ports import DeliveryRow, ReportRow, Store, Tx
+from endpoints.delivery import Changed, Delivery, ImpossibleReport, State
+
+log = logging.getLogger(__name__)
+
+START_WITHIN_S = 20.0  # an online speaker starts within 1 s; one that lost its link is back within 3 s of jitter
+END_GRACE_S = 120.0  # every broadcast × speaker ends in one terminal state by not-after + this
+AFTER_STOP_S = 15.0
+KEEP_BROADCASTS = 100  # ladders in memory; older ones are read from the table
+
+
+@dataclass(slots=True)
+class _Rung:
+    """One broadcast in memory."""
+
+    broadcast: Broadcast
+    deliveries: dict[str, Delivery]
+    counts: Counter[State]
+    changed_ms: dict[str, int] = field(default_factory=dict)
+    wake_at: float = 0.0
+
+
+class Ladder:
+    """All deliveries of the broadcasts in memory.
+
+    :param on_change: told (broadcast id, speaker ids) after each batch of changes; the feed shows them.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        estate: Estate,
+        health: Health,
+        on_change: Callable[[str, Sequence[str]], None],
+    ) -> None:
+        self._clock, self._store, self._estate, self._health = clock, store, estate, health
+        self._on_change = on_change
+        self._rungs: dict[str, _Rung] = {}
+        self._dirty: set[tuple[str, str]] = set()
+        self._unexpected: list[str] = []  # broadcasts whose rows have still to be made
+
+    async def load(self, carried: Iterable[Broadcast]) -> None:
+        """After a start: the rows as they are, and every report told again; what it leads to is the same."""
+        for broadcast in carried:
+            rows, reports = await self._store.read(_told(broadcast.id))
+            names = [row.speaker for row in rows] or [one.id for one in self._estate.meant_by(broadcast.order)]
+            self._open(broadcast, names)
+            if not rows:
+                self._unexpected.append(broadcast.id)
+            self.take(reports)
+        self.tick()
+
+    def open(self, broadcast: Broadcast) -> None:
+        """A new broadcast is committed and published: expect it at each speaker it means."""
+        self._open(broadcast, [one.id for one in self._estate.meant_by(broadcast.order)])
+        self._unexpected.append(broadcast.id)
+
+    def change(self, broadcast: Broadcast) -> None:
+        """It was stopped, or areas were taken out: nothing more is waited for there."""
+        rung = self._rungs.get(broadcast.id)
+        if rung is None:
+            return
+        rung.broadcast = broadcast
+        end_by = self._clock.now_ms() / 1000 + AFTER_STOP_S
+        speakers = self._estate.speakers
+        for name, delivery in rung.deliveries.items():
+            area = speakers[name].area if name in speakers else ""
+            if broadcast.life is not Life.LIVE or (area and not broadcast.means(name, area)):
+                delivery.shorten(end_by=end_by)
+        rung.wake_at = 0.0
+
+    def _open(self, broadcast: Broadcast, names: Iterable[str]) -> _Rung:
+        order = broadcast.order
+        start_by = order.not_before_ms / 1000 + START_WITHIN_S
+        end_by = order.not_after_ms / 1000 + END_GRACE_S
+        if broadcast.ended_at_ms is not None:
+            end_by = min(end_by, broadcast.ended_at_ms / 1000 + AFTER_STOP_S)
+        made = {name: Delivery(order.id, name, start_by=min(start_by, end_by), end_by=end_by) for name in names}
+        rung = _Rung(broadcast, made, Counter({State.EXPECTED: len(made)}), wake_at=min(start_by, end_by))
+        self._rungs[order.id] = rung
+        while len(self._rungs) > KEEP_BROADCASTS:
+            oldest = next(iter(self._rungs))
+            if self._rungs[oldest].broadcast.is_live(self._clock.now_ms()):
+                break
+            del self._rungs[oldest]
+        return rung
+
+    # ---- what happens ---------------------------------------------------------------------------------------------------
+
+    def knows(self, order: str) -> bool:
+        """Whether this broadcast's ladder is in memory."""
+        return order in self._rungs
+
+    def take(self, rows: Iterable[ReportRow]) -> None:
+        """Reports that are in the table now."""
+        changed: dict[str, list[str]] = {}
+        for row in rows:
+            rung = self._rungs.get(row.order)
+            delivery = rung.deliveries.get(row.speaker) if rung else None
+            if rung is None or delivery is None:
+                self._health.count("reports_unexpected")
+                continue
+            before = delivery.state
+            try:
+                step = delivery.hear(row.stage, row.reason)
+            except ImpossibleReport as err:
+                self._health.count("reports_impossible")
+                log.warning("order %s: %s", row.order, err)
+                continue
+            if step is not None:
+                self._moved(rung, before, step, row.received_ms)
+                changed.setdefault(row.order, []).append(row.speaker)
+        for order, speakers in changed.items():
+            self._on_change(order, speakers)
+
+    def _moved(self, rung: _Rung, before: State, step: Changed, at_ms: int) -> None:
+        rung.counts[before] -= 1
+        rung.counts[step.state] += 1
+        rung.changed_ms[step.speaker] = at_ms
+        delivery = rung.deliveries[step.speaker]
+        if delivery.wake_at is not None:
+            rung.wake_at = min(rung.wake_at, delivery.wake_at)
+        self._dirty.add((step.order, step.speaker))
+
+    def tick(self) -> None:
+        """Draw the conclusions from silence; call about once a second."""
+        now_ms = self._clock.now_ms()
+        for order, rung in self._rungs.items():
+            if now_ms / 1000 < rung.wake_at:
+                continue
+            changed = []
+            wake_at = float("inf")
+            for name, delivery in rung.deliveries.items():
+                before = delivery.state
+                step = delivery.tick(now_ms / 1000)
+                if step is not None:
+                    self._moved(rung, before, step, now_ms)
+                    changed.append(name)
+                if delivery.wake_at is not None:
+                    wake_at = min(wake_at, delivery.wake_at)
+            rung.wake_at = wake_at
+            if changed:
+                self._on_change(order, changed)
+
+    async def write_behind(self) -> None:
+        """Write what has changed since the last call; on failure it is kept for the next."""
+        made, self._unexpected = self._unexpected, []
+        dirty, self._dirty = self._dirty, set()
+        if not made and not dirty:
+            return
+        rows = [row for order, name in dirty if (row := self._row(order, name)) is not None]
+        names = {order: list(self._rungs[order].deliveries) for order in made if order in self._rungs}
+        now_ms = self._clock.now_ms()
+
+        def work(tx: Tx) -> None:
+            for order, speakers in names.items():
+                tx.deliveries.expect(order, speakers, at_ms=now_ms)
+            tx.deliveries.keep(rows)
+
+        try:
+            await self._store.write(work)
+        except BaseException:
+            self._unexpected = made + self._unexpected
+            self._dirty |= dirty
+            raise
+
+    def _row(self, order: str, name: str) -> DeliveryRow | None:
+        rung = self._rungs.get(order)
+        if rung is None:
+            return None
+        delivery = rung.deliveries[name]
+        return DeliveryRow(order, name, delivery.state, delivery.reason, rung.changed_ms.get(name, 0))
+
+    # ---- what is asked --------------------------------------------------------------------------------------------------
+
+    def counts(self, order: str) -> Mapping[State, int] | None:
+        """How many speakers are in each state; None when the ladder is not in memory."""
+        rung = self._rungs.get(order)
+        return None if rung is None else {state: count for state, count in rung.counts.items() if count}
+
+    def rows(self, order: str) -> list[DeliveryRow] | None:
+        """Where the order stands at each speaker; None when the ladder is not in memory."""
+        rung = self._rungs.get(order)
+        if rung is None:
+            return None
+        return [
+            DeliveryRow(order, name, one.state, one.reason, rung.changed_ms.get(name, 0))
+            for name, one in rung.deliveries.items()
+        ]
+
+    def state(self, order: str, speaker: str) -> State | None:
+        rung = self._rungs.get(order)
+        delivery = rung.deliveries.get(speaker) if rung else None
+        return delivery.state if delivery else None
+
+
+def _told(order: str) -> Callable[[Tx], tuple[Sequence[DeliveryRow], Sequence[ReportRow]]]:
+    return lambda tx: (tx.deliveries.of(order), tx.reports.of(order))
