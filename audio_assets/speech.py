@@ -19,7 +19,7 @@ from audio_assets.spoken import DIGITS, is_hanzi, spoken
 ENGINE = "espeak-ng"
 VOICE = "cmn-latn-pinyin"
 MAX_CHARACTERS = 600  # two and a half minutes: longer than anyone listens to a warning
-DEFAULT_RATE = 155  # espeak's words a minute: a little under four characters a second, for horns and echoes
+DEFAULT_RATE = 175  # espeak's words a minute: three to four characters a second, for horns and echoes
 AMPLITUDE = "60"  # of 200; at its default of 100 the engine clips
 SLOWEST, FASTEST = 100, 250
 TIMEOUT_S = 20.0

@@ -113,15 +113,17 @@ def _stake(found: re.Match[str]) -> str:
 
 
 def _measured(found: re.Match[str]) -> str:
-    parts = [part for part in (found["low"], found["high"]) if part]
-    unit = found["unit"]
+    low, high, unit = found["low"], found["high"], found["unit"]
     if unit in "%‰":
         lead = "百分之" if unit == "%" else "千分之"
-        return "到".join(lead + _number(part) for part in parts)
-    below = "零下" if found["sign"] and unit in ("℃", "°C") else "负" if found["sign"] else ""
-    return (
-        below + "到".join("两" if part == "2" and len(parts) == 1 else _number(part) for part in parts) + _UNITS[unit]
-    )
+        return "到".join(lead + _number(part) for part in (low, high) if part)
+    minus = "零下" if unit in ("℃", "°C") else "负"
+    if low and found["sign"]:  # 零下五到三摄氏度 would leave open on which side of zero the three lies
+        second = (minus if found["below"] else "") + _number(high)
+        return f"{minus}{_number(low)}{_UNITS[unit]}到{second}{_UNITS[unit]}"
+    if low:
+        return f"{_number(low)}到{_number(high)}{_UNITS[unit]}"
+    return (minus if found["sign"] else "") + ("两" if high == "2" else _number(high)) + _UNITS[unit]
 
 
 def _span(found: re.Match[str]) -> str:
@@ -140,7 +142,7 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = tup
         (r"(?<![A-Za-z])(?P<letter>[GSXYC])(?P<digits>\d{2,4})(?!\d)", _road),
         (r"(?<![A-Za-z])[Kk](?P<km>\d+)\+(?P<m>\d{1,4})", _stake),
         (
-            rf"(?:(?<![\dA-Za-z])(?P<sign>-))?(?:(?P<low>{_NUMBER}){_TO})?(?P<high>{_NUMBER})\s*(?P<unit>[%‰]|(?:{_UNIT}){_NO_LETTER})",
+            rf"(?:(?<![\dA-Za-z])(?P<sign>-))?(?:(?P<low>{_NUMBER})\s*[%‰]?{_TO}(?P<below>-)?)?(?P<high>{_NUMBER})\s*(?P<unit>[%‰]|(?:{_UNIT}){_NO_LETTER})",
             _measured,
         ),
         (rf"(?P<low>{_NUMBER})\s*[~～—–\-]\s*(?P<high>{_NUMBER})", _span),

@@ -26,13 +26,14 @@ EDGE_MS = 10
 
 _PITCH = {name: 440.0 * 2 ** ((midi - 69) / 12) for name, midi in {
     "C3": 48, "G3": 55, "A3": 57, "C4": 60, "D4": 62, "E4": 64, "G4": 67, "A4": 69,
-    "C5": 72, "D5": 74, "E5": 76, "G5": 79, "A5": 81, "C6": 84,
+    "C5": 72, "D5": 74, "E5": 76, "F#5": 78, "G5": 79, "A5": 81, "C6": 84, "D6": 86,
 }.items()}  # fmt: skip
 _PARTIALS = ((1, 1.0, 1.6), (2, 0.45, 2.6), (3, 0.22, 4.0))  # multiple of the pitch, strength, decay per second
 _RING_S = 1.5
 
-# Our own tune: five-note scale on C (宫调), 24 s; each note as (start in beats, pitch). No two bars are alike, so that a
-# recording of any three seconds says which three seconds it is. The last two rows are the bass.
+# Our own tune: five-note scale (宫调), 24 s; each note as (start in beats, pitch), written on C and sounded on F sharp, which
+# shares no pitch with the chime. No two bars are alike, so that a recording of any three seconds says which three seconds
+# it is. The last two rows are the bass.
 _BEAT_S = 0.5
 _MELODY = (
     (0, "C5"), (1, "D5"), (1.5, "E5"), (2.5, "G5"), (4, "E5"), (5, "D5"), (6, "C5"), (6.5, "A4"), (8, "G4"), (9, "A4"),
@@ -44,8 +45,9 @@ _MELODY = (
     (40.5, "G3"), (44, "C3"),
 )  # fmt: skip
 _MELODY_BEATS = 48
+_MELODY_KEY = 2 ** (6 / 12)
 _CHIME = ((0, "E5"), (0.8, "C5"), (1.6, "G4"))
-_ALL_CLEAR = ((0, "G4"), (0.5, "C5"), (1, "E5"), (1.5, "G5"), (2.5, "E5"), (3, "C6"), (4.5, "G5"), (5, "C6"))
+_ALL_CLEAR = ((0, "A4"), (0.5, "D5"), (1, "F#5"), (1.5, "A5"), (2.5, "F#5"), (3, "D6"), (4.5, "A5"), (5, "D6"))
 
 
 class ToneId(IntEnum):
@@ -74,7 +76,7 @@ def tone(which: ToneId) -> Pcm:
 @cache
 def melody() -> Pcm:
     """24 s of plucked strings, composed for this project: the routine programme of the demonstration."""
-    return _plucked(_MELODY, beats=_MELODY_BEATS, peak_db=MELODY_PEAK_DB)
+    return _plucked(_MELODY, beats=_MELODY_BEATS, peak_db=MELODY_PEAK_DB, key=_MELODY_KEY)
 
 
 def _sweep() -> Pcm:
@@ -91,11 +93,11 @@ def _sweep() -> Pcm:
     return Pcm(array("h", samples()).tobytes())
 
 
-def _plucked(notes: Sequence[tuple[float, str]], *, beats: float, peak_db: float) -> Pcm:
+def _plucked(notes: Sequence[tuple[float, str]], *, beats: float, peak_db: float, key: float = 1.0) -> Pcm:
     """Decaying strings, each note ringing for _RING_S or to the end, brought to a peak in dBFS."""
     total = round(beats * _BEAT_S * RATE_HZ)
     line = array("d", bytes(8 * total))
-    strings = {name: _string(_PITCH[name]) for _, name in notes}
+    strings = {name: _string(_PITCH[name] * key) for _, name in notes}
     for beat, name in notes:
         start = round(beat * _BEAT_S * RATE_HZ)
         end = min(total, start + len(strings[name]))
