@@ -1,0 +1,297 @@
+"""What turns a `Player` into a speaker, in software as in the field: an MQTT link, a disk, a sound output and a clock.
+
+The player decides and this carries out, in the order given: what must survive a power cut is on the disk before it sounds, and
+sounds before it is reported. Nothing is queued here while the link is down; the player's journal is the only queue.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from random import Random
+from typing import Protocol
+
+from endpoints.fields import BadMessage
+from endpoints.kept import Kept
+from endpoints.mqtt_link import AckToken, BrokerAddress, LinkError, MqttLink, OnMessage, Will
+from endpoints.player import Effect, Identity, Keep, Play, Player, Send, Stop, Trust
+from endpoints.protocol import Order, board_topic, gone_topic, hello_topic, report_topic, root_of, time_topic
+from endpoints.sealing import MAX_FRAME_BYTES, Message
+from endpoints.vocabulary import Fault, Reason
+
+KEEPALIVE_S = 30
+MAX_INFLIGHT = 64
+MAX_OUTBOX_BYTES = 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class Clock(Protocol):
+    """A monotonic clock, and how long by the loop's clock until it stands at a time."""
+
+    def now(self) -> float: ...
+    def seconds_until(self, at: float) -> float: ...
+
+
+class MonotonicClock:
+    """The clock of the machine."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def seconds_until(self, at: float) -> float:
+        return at - time.monotonic()
+
+
+class Disk(Protocol):
+    """Where the player's state survives a power cut; `KeptFile` is one."""
+
+    def read(self) -> Kept:
+        """:raises BadMessage: torn or foreign. :raises OSError: broken."""
+
+    def write(self, kept: Kept) -> None:
+        """:raises OSError: full or broken; what was there is as it was."""
+
+
+class Sounding(Protocol):
+    """Whom an output tells what became of one `play`. Never from inside `play` or `stop`; after a `stop` nobody listens."""
+
+    def started(self) -> None: ...
+    def finished(self) -> None: ...
+    def failed(self, reason: Reason) -> None: ...
+
+
+class Output(Protocol):
+    """What makes an order heard. At most one plays; `play` while another fades out follows it."""
+
+    @property
+    def broken(self) -> bool:
+        """The sound card is known not to work; the next heartbeat says so."""
+
+    def play(self, play: Play, sounding: Sounding) -> None: ...
+    def stop(self, order: str) -> None: ...
+    def expect(self, orders: tuple[Order, ...]) -> None:
+        """These are the orders that may have to sound, now or later: time to fetch their files."""
+
+
+class Box:
+    """One speaker (音柱、大喇叭). Made and called inside one event loop; callbacks run in it and none of them waits.
+
+    :param hear: what the link calls instead of `hear`, for who stands between the two.
+    :param random: for jitter and nonces; a seeded one makes a run repeatable.
+    :param rtc_ms: see `Player`.
+    """
+
+    __slots__ = (
+        "_disk",
+        "_loop",
+        "_now_sounds",
+        "_output",
+        "_timer",
+        "_timer_at",
+        "_unkept",
+        "clock",
+        "link",
+        "player",
+    )
+
+    def __init__(
+        self,
+        who: Identity,
+        trust: Trust,
+        *,
+        broker: BrokerAddress,
+        disk: Disk,
+        output: Output,
+        random: Random,
+        clock: Clock | None = None,
+        hear: OnMessage | None = None,
+        rtc_ms: int | None = None,
+    ) -> None:
+        self.clock = clock or MonotonicClock()
+        self._loop = asyncio.get_running_loop()
+        self._disk, self._output = disk, output
+        self._now_sounds: _Sounding | None = None
+        self._unkept: Kept | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        kept, readable = self._read(who.id)
+        self.player = Player(
+            who, trust, kept=kept, boot=random.getrandbits(48), random=random, now=self.clock.now(), rtc_ms=rtc_ms
+        )
+        self.player.fault(Fault.DISK, present=not readable)
+        root = root_of(who.exercise)
+        self.link = MqttLink(
+            broker,
+            who.id,
+            on_message=hear or self._on_message,
+            on_up=self._on_up,
+            on_down=self._on_down,
+            keepalive_s=KEEPALIVE_S,
+            will=Will(gone_topic(root, who.id), b""),
+            random=random,
+            max_inflight=MAX_INFLIGHT,
+            max_outbox_bytes=MAX_OUTBOX_BYTES,
+            max_packet_bytes=MAX_FRAME_BYTES + 1024,
+        )
+        topics = [*(board_topic(root, scope) for scope in who.scopes), time_topic(root, who.id)]
+        self.link.subscribe((topic, 1) for topic in topics)
+
+    def start(self, *, delay_s: float = 0.0, online: bool = True) -> None:
+        """Power on: take up what was kept, and connect, if there is a line."""
+        self._carry_out(self.player.start(self.clock.now()))
+        if online:
+            self.link.start(delay_s=delay_s)
+
+    async def stop(self) -> None:
+        """Leave in an orderly way: silence, DISCONNECT, no will. The output must have faded out before."""
+        self._quieten()
+        await self.link.stop()
+
+    def drop(self) -> None:
+        """Power off, this instant: nothing is said, nothing is kept; the connection breaks."""
+        self._quieten()
+        self.link.drop()
+
+    def on_time_changed(self) -> None:
+        """The clock was set or runs at another rate: the timer has to be set again."""
+        self._cancel_timer()
+        self._tick()
+
+    def on_output_changed(self) -> None:
+        """The sound card broke or works again."""
+        self.player.fault(Fault.SOUND, present=self._output.broken)
+
+    def _quieten(self) -> None:
+        self._cancel_timer()
+        if self._now_sounds is not None:
+            order, self._now_sounds = self._now_sounds.order, None
+            self._output.stop(order)
+
+    def _read(self, speaker: str) -> tuple[Kept, bool]:
+        try:
+            return self._disk.read(), True
+        except (BadMessage, OSError) as err:
+            log.error("%s: starts with nothing remembered: %s", speaker, err)
+            return Kept(), False
+
+    # What the link tells --------------------------------------------------------------------------------------------------
+
+    def _on_up(self, _session_present: bool) -> None:
+        """SUBSCRIBE stands in the outbox before what we say now, and a broker reads a connection in order."""
+        self._carry_out(self.player.connected(self.clock.now()))
+
+    def _on_down(self, reason: str) -> None:
+        log.debug("%s: disconnected: %s", self.player.who.id, reason)
+        self.player.disconnected()
+        self._set_timer()
+
+    def _on_message(self, topic: str, payload: bytes, _qos: int, _retained: bool, _token: AckToken) -> None:
+        self.hear(topic, payload)
+
+    def hear(self, topic: str, payload: bytes) -> None:
+        """A message came; empty is how a broker's retained message is cleared, and says nothing."""
+        if not payload:
+            return
+        if "/board/" in topic:
+            self._carry_out(self.player.board(payload, self.clock.now()))
+            self._output.expect(self.player.orders)
+        else:
+            self._carry_out(self.player.time(payload, self.clock.now()))
+
+    # What the output tells ------------------------------------------------------------------------------------------------
+
+    def sounding_started(self, sounding: "_Sounding") -> None:
+        if sounding is self._now_sounds:
+            self._carry_out(self.player.started(sounding.order, self.clock.now()))
+
+    def sounding_ended(self, sounding: "_Sounding", failure: Reason) -> None:
+        if sounding is not self._now_sounds:
+            return
+        self._now_sounds = None
+        now = self.clock.now()
+        if failure is Reason.NONE:
+            self._carry_out(self.player.finished(sounding.order, now))
+        else:
+            self._carry_out(self.player.failed(sounding.order, failure, now))
+
+    # What the player decides ----------------------------------------------------------------------------------------------
+
+    def _carry_out(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Keep(kept):
+                    self._keep(kept)
+                case Stop(order):
+                    self._now_sounds = None
+                    self._output.stop(order)
+                case Play(order):
+                    self._now_sounds = _Sounding(self, order.id)
+                    self._output.play(effect, self._now_sounds)
+                case Send(message, frame):
+                    self._say(message, frame)
+        self._set_timer()
+
+    def _keep(self, kept: Kept) -> None:
+        """A speaker that cannot remember still warns: it goes on, says that its disk is broken, and tries again later."""
+        try:
+            self._disk.write(kept)
+        except OSError as err:
+            if self._unkept is None:
+                log.error("%s: state not kept: %s", self.player.who.id, err)
+            self._unkept = kept
+        else:
+            self._unkept = None
+        self.player.fault(Fault.DISK, present=self._unkept is not None)
+
+    def _say(self, message: Message, frame: bytes) -> None:
+        who = self.player.who
+        root = root_of(who.exercise)
+        try:
+            if message is Message.HELLO:
+                self.link.publish(hello_topic(root, who.id), frame, 0)
+            else:
+                self.link.publish(report_topic(root, who.id), frame, 1)
+        except LinkError as err:
+            log.debug("%s: not said now: %s", who.id, err)  # a heartbeat is worth nothing later, a report comes again
+
+    # Time -----------------------------------------------------------------------------------------------------------------
+
+    def _set_timer(self) -> None:
+        """A timer that is too early stays: it finds nothing to do and sets the next; so a busy speaker leaves no dead ones."""
+        wake_at = self.player.wake_at
+        if wake_at == float("inf") or (self._timer is not None and self._timer_at <= wake_at):
+            return
+        self._cancel_timer()
+        self._timer_at = wake_at
+        self._timer = self._loop.call_later(max(0.0, self.clock.seconds_until(wake_at)), self._tick)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.player.fault(Fault.SOUND, present=self._output.broken)
+        if self._unkept is not None:
+            self._keep(self._unkept)
+        self._carry_out(self.player.tick(self.clock.now()))
+
+
+class _Sounding:
+    """One `play`, told apart from an earlier one of the same order."""
+
+    __slots__ = ("_box", "order")
+
+    def __init__(self, box: Box, order: str) -> None:
+        self._box, self.order = box, order
+
+    def started(self) -> None:
+        self._box.sounding_started(self)
+
+    def finished(self) -> None:
+        self._box.sounding_ended(self, Reason.NONE)
+
+    def failed(self, reason: Reason) -> None:
+        self._box.sounding_ended(self, reason)

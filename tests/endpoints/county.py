@@ -1,0 +1,247 @@
+"""A broker and the least server that speakers need, for tests and benches: it signs boards, answers for the time, hears reports."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from endpoints.fields import BadMessage
+from endpoints.mqtt_link import AckToken, BrokerAddress, MqttLink
+from endpoints.protocol import (
+    LIVE_ROOT,
+    Board,
+    Entry,
+    Hello,
+    Order,
+    TimeAnswer,
+    board_topic,
+    decode_hello,
+    decode_report,
+    encode_board,
+    encode_time_answer,
+    time_topic,
+)
+from endpoints.provisioning import Provisioning, SpeakerConfig
+from endpoints.sealing import (
+    Algorithm,
+    Ed25519Signer,
+    Message,
+    NotAuthentic,
+    TrustedKey,
+    broker_password,
+    open_from_speaker,
+    seal,
+    speaker_key,
+)
+from endpoints.vocabulary import Band, Kind, Level, OrderRule, Severity, Stage, Tone
+
+COUNTY = "130281000000"
+MASTER = bytes(range(32))
+SIGNER = Ed25519Signer(bytes([7] * 32))
+KEY = TrustedKey(Algorithm.ED25519, SIGNER.public, COUNTY, Band.LIFE_SAFETY, False, 0, 2**53 - 1)
+SERVER, SERVER_PASSWORD = "server", "secret-of-the-server"
+
+TUNED = """\
+per_listener_settings false
+allow_anonymous true
+persistence false
+set_tcp_nodelay true
+max_queued_messages 100000
+max_inflight_messages 1000
+allow_duplicate_messages true
+log_type none
+"""
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def speakers(count: int) -> tuple[SpeakerConfig, ...]:
+    """So many speakers, 27 townships of villages, one or more in each village."""
+    made = []
+    for n in range(count):
+        town, village = n % 27 + 1, n // 27 % 900 + 1
+        name = f"s-{n:05d}"
+        made.append(
+            SpeakerConfig(
+                name, f"130281{town:03d}{village:03d}", speaker_key(MASTER, name), broker_password(MASTER, name)
+            )
+        )
+    return tuple(made)
+
+
+def provisioning(count: int, port: int) -> Provisioning:
+    return Provisioning("127.0.0.1", port, (KEY,), speakers(count))
+
+
+def an_order(name: str, *, begin_ms: int = 0, lasting_ms: int = 60_000, **other: object) -> Order:
+    """An emergency for the whole county that sounds the attention signal once, from now on."""
+    start_ms = now_ms() + begin_ms
+    order = Order(
+        id=name,
+        revision=1,
+        kind=Kind.EMERGENCY,
+        band=Band.EMERGENCY,
+        severity=Severity.RED,
+        level=Level.CITY,
+        exercise=False,
+        issued_at_ms=start_ms,
+        not_before_ms=start_ms,
+        not_after_ms=start_ms + lasting_ms,
+        areas=(COUNTY,),
+        tone=Tone.ATTENTION,
+        volume_percent=90,
+    )
+    return replace(order, **other)  # type: ignore[arg-type]
+
+
+class Mosquitto:
+    """A broker that remembers nothing over its own restart."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(f"listener {self.port} 127.0.0.1\n{TUNED}", encoding="utf-8")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self) -> None:
+        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        self._process = subprocess.Popen([program, "-c", str(self._config)])
+        await until(self._listens)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class ServerDouble:
+    """Publishes signed boards, retained, and answers hellos; remembers what it hears."""
+
+    def __init__(self, port: int, *, answers: bool = True) -> None:
+        self.answers = answers
+        self.hellos: dict[str, Hello] = {}
+        self.entries: dict[str, list[Entry]] = {}
+        self.bad: Counter[str] = Counter()
+        self.gone: list[str] = []
+        self.stages: Counter[tuple[str, Stage]] = Counter()
+        self.last_entry_at = 0.0
+        self._seen: set[tuple[str, int, int]] = set()
+        self._confirmed: dict[tuple[str, int], int] = {}
+        self._versions: Counter[str] = Counter()
+        self._boards: dict[str, bytes] = {}
+        self.link = MqttLink(
+            BrokerAddress("127.0.0.1", port, SERVER, SERVER_PASSWORD),
+            SERVER,
+            on_message=self._on_message,
+            on_up=lambda _: self._publish_again(),
+        )
+
+    async def start(self) -> None:
+        subscribed = self.link.subscribe((f"{LIVE_ROOT}/{kind}/+", 1) for kind in ("hello", "report", "gone"))
+        self.link.start()
+        await subscribed
+
+    def publish(self, *orders: Order, scope: str = COUNTY) -> bytes:
+        """Write the next version of a board; the frame."""
+        self._versions[scope] += 1
+        board = Board(scope, 1, self._versions[scope], now_ms(), orders)
+        frame = seal(encode_board(board), Message.BOARD, exercise=False, signer=SIGNER)
+        self._boards[scope] = frame
+        self.link.publish(board_topic(LIVE_ROOT, scope), frame, 1, retain=True)
+        return frame
+
+    def stages_of(self, speaker: str, order: str) -> list[Stage]:
+        return [entry.stage for entry in self.entries.get(speaker, []) if entry.order == order]
+
+    def at(self, order: str, stage: Stage) -> int:
+        """How many speakers said so."""
+        return self.stages[order, stage]
+
+    def _publish_again(self) -> None:
+        for scope, frame in self._boards.items():
+            self.link.publish(board_topic(LIVE_ROOT, scope), frame, 1, retain=True)
+
+    def _on_message(self, topic: str, payload: bytes, _qos: int, _retained: bool, _token: AckToken) -> None:
+        _, _, kind, speaker = topic.split("/")
+        if kind == "gone":
+            self.gone.append(speaker)
+            return
+        try:
+            message = Message.HELLO if kind == "hello" else Message.REPORT
+            opened = open_from_speaker(payload, message, exercise=False, key=speaker_key(MASTER, speaker))
+            if message is Message.HELLO:
+                self._hear_hello(speaker, decode_hello(opened))
+            else:
+                self._hear_report(speaker, opened)
+        except NotAuthentic:
+            self.bad["not authentic"] += 1
+        except BadMessage:
+            self.bad["unreadable"] += 1
+
+    def _hear_hello(self, speaker: str, hello: Hello) -> None:
+        self.hellos[speaker] = hello
+        if hello.nonce and self.answers:
+            confirmed = self._confirmed.get((speaker, hello.boot), 0)
+            answer = TimeAnswer(speaker, hello.nonce, 1, now_ms(), hello.boot, confirmed, OrderRule.SEVERITY_FIRST)
+            frame = seal(encode_time_answer(answer), Message.TIME, exercise=False, signer=SIGNER)
+            self.link.publish(time_topic(LIVE_ROOT, speaker), frame, 0)
+
+    def _hear_report(self, speaker: str, payload: bytes) -> None:
+        report = decode_report(payload)
+        if report.speaker != speaker:
+            self.bad["another's name"] += 1
+            return
+        for entry in report.entries:
+            if (speaker, report.boot, entry.n) in self._seen:
+                continue
+            self._seen.add((speaker, report.boot, entry.n))
+            self.entries.setdefault(speaker, []).append(entry)
+            self.stages[entry.order, entry.stage] += 1
+            self.last_entry_at = time.monotonic()
+            where = speaker, report.boot
+            self._confirmed[where] = max(self._confirmed.get(where, 0), entry.n)
+
+
+@asynccontextmanager
+async def county(folder: Path) -> AsyncIterator[tuple[Mosquitto, ServerDouble]]:
+    """A running broker and server."""
+    broker = Mosquitto(folder)
+    await broker.start()
+    server = ServerDouble(broker.port)
+    try:
+        await server.start()
+        yield broker, server
+    finally:
+        await server.link.stop()
+        broker.kill()
+
+
+async def until(holds: Callable[[], object], *, within_s: float = 30.0) -> None:
+    """Come back when it holds. :raises TimeoutError: it does not in time."""
+    async with asyncio.timeout(within_s):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def names(of: Iterable[SpeakerConfig]) -> list[str]:
+    return [one.id for one in of]
