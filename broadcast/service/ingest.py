@@ -1,6 +1,6 @@
 """What speakers say: verified, written, and only then believed and acknowledged to the broker.
 
-A report that is malformed, forged, too fast or about nothing we know is counted at its speaker, acknowledged and forgotten. A report
+A report that is malformed, forged, too fast or about nothing we know is counted at its speaker, acknowledged and forgotten. One
 that the database does not take stays unacknowledged, so the broker keeps it, and is tried again.
 """
 

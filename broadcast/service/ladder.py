@@ -86,6 +86,11 @@ class Ladder:
                 delivery.shorten(end_by=end_by)
         rung.wake_at = 0.0
 
+    def note(self, broadcast: Broadcast) -> None:
+        """Its record changed, its deliveries did not."""
+        if (rung := self._rungs.get(broadcast.id)) is not None:
+            rung.broadcast = broadcast
+
     def _open(self, broadcast: Broadcast, names: Iterable[str]) -> _Rung:
         order = broadcast.order
         start_by = order.not_before_ms / 1000 + START_WITHIN_S

@@ -1,0 +1,412 @@
+"""Starting, changing and ending broadcasts (播发). The order of truth: validated, committed, published, answered.
+
+Nothing reaches a speaker before it is on disk. After a crash the boards are derived again from the orders.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ulid import ULID
+
+from broadcast.clock import Clock
+from broadcast.domain.boards import scopes_of
+from broadcast.domain.broadcasts import (
+    Broadcast,
+    Fault,
+    InvalidRequest,
+    Life,
+    Sound,
+    StartBroadcast,
+    UnknownBroadcast,
+    check,
+    compose,
+    ended,
+    must_be_changeable,
+    without,
+)
+from broadcast.domain.errors import BroadcastError
+from broadcast.domain.officers import Officer
+from broadcast.service.boards import Boards, Name
+from broadcast.service.estate import Estate
+from broadcast.service.feed import Feed
+from broadcast.service.health import Health
+from broadcast.service.ladder import Ladder
+from broadcast.service.ports import ActRow, KeptAnswer, Speech, SpeechFailed, Spoken, Store, Tx
+from endpoints.area_codes import covers
+from endpoints.protocol import MAX_ORDERS, Kind, Tone
+
+log = logging.getLogger(__name__)
+
+SPEECH_WITHIN_S = 2.0  # an emergency goes out with its attention signal rather than wait longer for its words
+KEYS_KEPT_MS = 24 * 3_600_000
+
+
+class KeyReused(BroadcastError):
+    """The Idempotency-Key was used for another request."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"the Idempotency-Key {key!r} was used for another request")
+
+
+class BoardFull(BroadcastError):
+    """Too many orders live in one area at once."""
+
+    def __init__(self, scope: str, most: int) -> None:
+        self.scope, self.most = scope, most
+        super().__init__(f"the board of {scope} already carries {most} orders")
+
+
+@dataclass(frozen=True, slots=True)
+class OnceKey:
+    """An Idempotency-Key with the digest of the request that it came with."""
+
+    key: str
+    body_hash: bytes
+
+    @classmethod
+    def of(cls, key: str, *body: object) -> "OnceKey":
+        return cls(key, hashlib.sha256(repr(body).encode()).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an act led to.
+
+    :param repeated: the same request came before; this is its first result, and nothing was done again.
+    """
+
+    ids: tuple[str, ...]
+    repeated: bool = False
+
+
+class Broadcasts:
+    """The use cases of a broadcast's life."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        estate: Estate,
+        boards: Boards,
+        ladder: Ladder,
+        speech: Speech,
+        feed: Feed,
+        health: Health,
+    ) -> None:
+        self._clock, self._store, self._estate, self._boards = clock, store, estate, boards
+        self._ladder, self._speech, self._feed, self._health = ladder, speech, feed, health
+        self._late_speech: set[asyncio.Task[None]] = set()
+
+    # ---- acts -----------------------------------------------------------------------------------------------------------
+
+    async def start(self, command: StartBroadcast, *, by: Officer, once: OnceKey | None = None) -> Outcome:
+        """Put a broadcast on the air; when this returns it is committed and on its way.
+
+        :raises InvalidRequest, AreaNotGranted, RoleNotGranted, KeyReused, BoardFull, StoreUnavailable: nothing was stored.
+        """
+        by.must_command("start a broadcast")
+        self.must_be_right(command, by)
+        if (before := await self._answered(by, once)) is not None:
+            return before
+        sound, note, late = await self._sound_of(command)
+        broadcast = self._compose(command, sound, by=by, note=note)
+        outcome = await self._commit([], [broadcast], by=by, verb="start", once=once)
+        if late is not None and not outcome.repeated:
+            self._amend_later(broadcast.id, late)
+        return outcome
+
+    async def update(self, old: str, command: StartBroadcast, *, by: Officer, once: OnceKey | None = None) -> Outcome:
+        """Replace a live broadcast by a corrected one (更正), in one step: no gap and no double."""
+        by.must_command("update a broadcast")
+        if (before := await self._answered(by, once)) is not None:
+            return before
+        self.must_be_right(command, by)
+        was = await self._changeable(old, by)
+        sound, note, late = await self._sound_of(command)
+        broadcast = self._compose(command, sound, by=by, note=note, replaces=old)
+        over = ended(was, Life.REPLACED, by=by.name, now_ms=self._clock.now_ms())
+        outcome = await self._commit([over], [broadcast], by=by, verb="update", once=once)
+        if late is not None and not outcome.repeated:
+            self._amend_later(broadcast.id, late)
+        return outcome
+
+    async def stop(self, broadcast: str, *, by: Officer) -> Outcome:
+        """Take a broadcast off the air (停播). Stopping what is over is not an error: it is what was wanted."""
+        by.must_command("stop a broadcast")
+        was = await self._changeable(broadcast, by, over_is_fine=True)
+        if not was.is_live(self._clock.now_ms()):
+            return Outcome((broadcast,), repeated=True)
+        over = ended(was, Life.STOPPED, by=by.name, now_ms=self._clock.now_ms())
+        return await self._commit([over], [], by=by, verb="stop")
+
+    async def stop_all(self, *, by: Officer) -> Outcome:
+        """Take everything of one's own level and area off the air, live and exercise."""
+        by.must_command("stop all broadcasts")
+        now_ms = self._clock.now_ms()
+        over = [
+            ended(one, Life.STOPPED, by=by.name, now_ms=now_ms)
+            for one in self._boards.carried.values()
+            if one.is_live(now_ms) and one.order.level <= by.level and self._is_inside(one, by)
+        ]
+        return await self._commit(over, [], by=by, verb="stop all")
+
+    async def all_clear(
+        self, broadcast: str, *, by: Officer, areas: Sequence[str] = (), text: str = "", once: OnceKey | None = None
+    ) -> Outcome:
+        """End an alert (解除), whole or in chosen areas, and say so there: the all-clear tune and a sentence.
+
+        It never ends one that was not chosen.
+        """
+        by.must_command("give the all-clear")
+        if (before := await self._answered(by, once)) is not None:
+            return before
+        was = await self._changeable(broadcast, by)
+        chosen = tuple(areas) or was.order.areas
+        self._must_be_part_of(was, chosen)
+        by.must_hold(*chosen)
+        whole = not areas or all(any(covers(one, target) for one in chosen) for target in was.order.areas)
+        now_ms = self._clock.now_ms()
+        changed = ended(was, Life.CLEARED, by=by.name, now_ms=now_ms) if whole else without(was, chosen)
+        command = StartBroadcast(
+            kind=Kind.NOTICE,
+            areas=tuple(chosen),
+            excluded=was.order.excluded,
+            speakers=was.order.speakers if whole else (),
+            text=text or f"{was.headline}，警报解除。",
+            headline=f"解除：{was.headline}"[:80],
+            minutes=10,
+            tone=Tone.ALL_CLEAR,
+            volume_percent=was.order.volume_percent,
+            exercise=was.order.exercise,
+        )
+        faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=now_ms)
+        if faults:
+            raise InvalidRequest(faults)
+        sound, note, _ = await self._sound_of(command)
+        clear = self._compose(command, sound, by=by, note=note, replaces=broadcast)
+        return await self._commit([changed], [clear], by=by, verb="all-clear", once=once)
+
+    async def housekeep(self) -> None:
+        """Note what has come to its end and take off the boards what has lingered; call every few seconds."""
+        now_ms = self._clock.now_ms()
+        over = [
+            replace(one, life=Life.ENDED, ended_at_ms=one.order.not_after_ms)
+            for one in self._boards.carried.values()
+            if one.life is Life.LIVE and now_ms >= one.order.not_after_ms
+        ]
+        if over:
+            await self._store.write(lambda tx: _save_all(tx, over))
+            self._boards.renew(over, {})
+            for one in over:
+                self._ladder.note(one)
+                self._feed.changed(one.id)
+        gone = [one for one in self._boards.carried.values() if not one.on_boards(now_ms)]
+        if gone:
+            versions = await self._store.write(lambda tx: _raise_versions(tx, gone))
+            self._boards.renew(gone, versions)
+
+    # ---- questions ------------------------------------------------------------------------------------------------------
+
+    def must_be_right(self, command: StartBroadcast, by: Officer) -> None:
+        """:raises InvalidRequest, AreaNotGranted, RoleNotGranted: as `start` would; the confirm page asks before."""
+        by.must_command("start a broadcast")
+        now_ms = self._clock.now_ms()
+        faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=now_ms)
+        if faults:
+            raise InvalidRequest(faults)
+        by.must_hold(*command.areas, *(self._estate.speaker(one).area for one in command.speakers))
+
+    async def get(self, broadcast: str) -> Broadcast:
+        """:raises UnknownBroadcast: there is none of that id."""
+        if (carried := self._boards.carried.get(broadcast)) is not None:
+            return carried
+        found = await self._store.read(lambda tx: tx.broadcasts.get(broadcast))
+        if found is None:
+            raise UnknownBroadcast(broadcast)
+        return found
+
+    async def page(self, *, before: str | None = None, limit: int = 50) -> Sequence[Broadcast]:
+        """Newest first."""
+        return await self._store.read(lambda tx: tx.broadcasts.page(before=before, limit=limit))
+
+    def live(self) -> list[Broadcast]:
+        """Those that are live now, newest first."""
+        now_ms = self._clock.now_ms()
+        return sorted((b for b in self._boards.carried.values() if b.is_live(now_ms)), key=lambda b: b.id, reverse=True)
+
+    async def close(self) -> None:
+        """End what is still being spoken."""
+        for task in self._late_speech:
+            task.cancel()
+        if self._late_speech:
+            await asyncio.wait(self._late_speech)
+
+    # ---- inside ---------------------------------------------------------------------------------------------------------
+
+    def _compose(
+        self, command: StartBroadcast, sound: Sound, *, by: Officer, note: str, replaces: str = ""
+    ) -> Broadcast:
+        now_ms = self._clock.now_ms()
+        made = compose(command, sound, order_id=str(ULID()), by=by, now_ms=now_ms, replaces=replaces, note=note)
+        self._must_fit(made)
+        return made
+
+    def _must_fit(self, broadcast: Broadcast) -> None:
+        load: dict[str, int] = {}
+        for one in self._boards.carried.values():
+            if one.order.exercise is broadcast.order.exercise:
+                for scope in scopes_of(one.order):
+                    load[scope] = load.get(scope, 0) + 1
+        for scope in scopes_of(broadcast.order):
+            if load.get(scope, 0) >= MAX_ORDERS:
+                raise BoardFull(scope, MAX_ORDERS)
+
+    async def _commit(
+        self,
+        over: Sequence[Broadcast],
+        fresh: Sequence[Broadcast],
+        *,
+        by: Officer,
+        verb: str,
+        once: OnceKey | None = None,
+    ) -> Outcome:
+        """One transaction, then one publish a board."""
+        now_ms = self._clock.now_ms()
+        ids = tuple(one.id for one in (*fresh, *over))
+
+        def work(tx: Tx) -> tuple[Mapping[Name, int], Outcome | None]:
+            if once is not None:
+                kept = tx.answers.get(by.name, once.key)
+                if kept is not None:
+                    return {}, _repeat(kept, once)
+                tx.answers.add(by.name, once.key, KeptAnswer(once.body_hash, " ".join(ids), now_ms))
+            for one in fresh:
+                tx.broadcasts.add(one)
+            _save_all(tx, over)
+            for one in (*fresh, *over):
+                tx.acts.add(ActRow(now_ms, by.name, verb, one.id, one.headline))
+            return _raise_versions(tx, (*fresh, *over)), None
+
+        versions, before = await self._store.write(work)
+        if before is not None:
+            return before
+        self._boards.renew((*over, *fresh), versions)
+        for one in over:
+            self._ladder.change(one)
+            self._feed.changed(one.id)
+        for one in fresh:
+            self._ladder.open(one)
+            self._feed.changed(one.id)
+        return Outcome(ids)
+
+    async def _answered(self, by: Officer, once: OnceKey | None) -> Outcome | None:
+        if once is None:
+            return None
+        kept = await self._store.read(lambda tx: tx.answers.get(by.name, once.key))
+        return None if kept is None else _repeat(kept, once)
+
+    async def _changeable(self, broadcast: str, by: Officer, *, over_is_fine: bool = False) -> Broadcast:
+        was = await self.get(broadcast)
+        now_ms = self._clock.now_ms()
+        if over_is_fine and not was.is_live(now_ms):
+            return was
+        must_be_changeable(was, by, now_ms)
+        if was.order.level == by.level and not self._is_inside(was, by):
+            by.must_hold(*was.order.areas)
+        return was
+
+    def _is_inside(self, broadcast: Broadcast, by: Officer) -> bool:
+        places = [*broadcast.order.areas]
+        places += [self._estate.speaker(one).area for one in broadcast.order.speakers if one in self._estate]
+        return all(covers(by.area, place) for place in places)
+
+    def _must_be_part_of(self, broadcast: Broadcast, chosen: Iterable[str]) -> None:
+        faults = []
+        for index, area in enumerate(chosen):
+            if area not in self._estate.tree:
+                faults.append(Fault(f"areas.{index}", "unknown-area", (("area", area),)))
+            elif not any(covers(target, area) or covers(area, target) for target in broadcast.order.areas):
+                faults.append(Fault(f"areas.{index}", "not-in-broadcast", (("area", area),)))
+        if faults:
+            raise InvalidRequest(faults)
+
+    async def _sound_of(self, command: StartBroadcast) -> tuple[Sound, str, "asyncio.Task[Spoken] | None"]:
+        """The speech; an emergency does not wait for it longer than it must, and not at all for its failure."""
+        text = command.text.strip()
+        if not text:
+            return Sound(), "", None
+        task = asyncio.ensure_future(self._speech.speak(text, exercise=command.exercise))
+        try:
+            patience = SPEECH_WITHIN_S if command.kind is Kind.EMERGENCY else 60.0
+            spoken = await asyncio.wait_for(asyncio.shield(task), patience)
+        except TimeoutError:
+            if command.kind is not Kind.EMERGENCY:
+                raise SpeechFailed("it takes too long") from None
+            return Sound(), "speech-late", task
+        except SpeechFailed as err:
+            self._health.raise_("speech-unavailable", cause=err.cause)
+            if command.kind is not Kind.EMERGENCY:
+                raise
+            return Sound(), "speech-unavailable", None
+        self._health.clear("speech-unavailable")
+        return Sound(spoken.asset, spoken.asset_bytes, spoken.asset_ms), "", None
+
+    def _amend_later(self, broadcast: str, late: "asyncio.Task[Spoken]") -> None:
+        task = asyncio.get_running_loop().create_task(self._amend(broadcast, late), name=f"late speech {broadcast}")
+        self._late_speech.add(task)
+        task.add_done_callback(self._late_speech.discard)
+
+    async def _amend(self, broadcast: str, late: "asyncio.Task[Spoken]") -> None:
+        """The words are there now: the next revision of the order carries them."""
+        try:
+            spoken = await late
+        except SpeechFailed as err:
+            self._health.raise_("speech-unavailable", cause=err.cause)
+            return
+        was = self._boards.carried.get(broadcast)
+        if was is None or not was.is_live(self._clock.now_ms()):
+            return
+        order = replace(
+            was.order,
+            revision=was.order.revision + 1,
+            asset=spoken.asset,
+            asset_bytes=spoken.asset_bytes,
+            asset_ms=spoken.asset_ms,
+        )
+        now = replace(was, order=order, note="")
+
+        def work(tx: Tx) -> Mapping[Name, int]:
+            tx.broadcasts.save(now)
+            return _raise_versions(tx, [now])
+
+        self._boards.renew([now], await self._store.write(work))
+        self._feed.changed(broadcast)
+
+
+def _repeat(kept: KeptAnswer, once: OnceKey) -> Outcome:
+    if kept.body_hash != once.body_hash:
+        raise KeyReused(once.key)
+    return Outcome(tuple(kept.answer.split()), repeated=True)
+
+
+def _save_all(tx: Tx, broadcasts: Iterable[Broadcast]) -> None:
+    for one in broadcasts:
+        tx.broadcasts.save(one)
+
+
+def _raise_versions(tx: Tx, broadcasts: Iterable[Broadcast]) -> Mapping[Name, int]:
+    """The next version of every board that carries one of these."""
+    scopes: dict[bool, set[str]] = {False: set(), True: set()}
+    for one in broadcasts:
+        scopes[one.order.exercise].update(scopes_of(one.order))
+    return {
+        (exercise, scope): version
+        for exercise, names in scopes.items()
+        if names
+        for scope, version in tx.boards.raise_versions(sorted(names), exercise=exercise).items()
+    }
