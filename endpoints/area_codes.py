@@ -35,7 +35,7 @@ def significant(code: str) -> str:
         if group_end > len(code):
             break
         filled = int(code[start:group_end]) != 0
-        if filled and end != start:
+        if filled and end != start and (end, start) != (4, 6):  # 东莞, 中山, 儋州 have townships and no counties
             raise BadAreaCode(code)
         if filled:
             end = group_end
