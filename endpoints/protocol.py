@@ -327,8 +327,14 @@ def order_from_map(value: object) -> Order:
 
 
 def encode_board(board: Board) -> bytes:
+    """:raises BadMessage: with more or longer orders than a speaker reads; it would be silent for all of them."""
+    if len(board.orders) > MAX_ORDERS:
+        raise BadMessage("board.orders", f"{len(board.orders)} on the board of {board.scope}, at most {MAX_ORDERS}")
     orders = [order_to_map(order) for order in board.orders]
-    return canonical.encode({1: board.scope, 2: board.epoch, 3: board.version, 4: board.written_at_ms, 5: orders})
+    payload = canonical.encode({1: board.scope, 2: board.epoch, 3: board.version, 4: board.written_at_ms, 5: orders})
+    if len(payload) > MAX_BOARD_BYTES:
+        raise BadMessage("board", f"the board of {board.scope} has {len(payload)} bytes, at most {MAX_BOARD_BYTES}")
+    return payload
 
 
 def decode_board(payload: bytes) -> Board:
