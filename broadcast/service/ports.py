@@ -27,6 +27,17 @@ class StoreUnavailable(BroadcastError):
         super().__init__(f"the database does not take it: {cause}")
 
 
+class StoreRefused(BroadcastError):
+    """The database is well but can't hold this (a key that is taken, a number out of range): a repeat would not help.
+
+    :param cause: what the database said, for the technician.
+    """
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(f"the database refuses this: {cause}")
+
+
 # ---- rows that cross the border ---------------------------------------------------------------------------------------------
 
 
@@ -194,7 +205,7 @@ class Tx(Protocol):
 class Store(Protocol):
     """`work` runs on a thread of the store. When `write` returns, what it wrote survives a power cut.
 
-    An exception from `work` rolls back and comes out of the call; the database's own become StoreUnavailable.
+    An exception from `work` rolls back and comes out of the call; the database's own become StoreUnavailable or StoreRefused.
     """
 
     async def write(self, work: Callable[[Tx], T]) -> T: ...

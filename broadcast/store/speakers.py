@@ -1,0 +1,52 @@
+"""The speaker estate."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from broadcast.domain.speakers import Speaker, UnknownSpeaker
+from broadcast.store.base import Base, key
+from broadcast.store.bulk import insert_head, insert_many
+
+
+class SpeakerRecord(Base):
+    """One loudspeaker; the columns are the fields of `Speaker`, in their order."""
+
+    __tablename__ = "speaker"
+
+    id: Mapped[str] = mapped_column(key(32), primary_key=True)
+    area: Mapped[str]
+    name: Mapped[str]
+    exercise: Mapped[bool]
+    volume_percent: Mapped[int]
+    retired: Mapped[bool]
+
+
+_HEAD = insert_head(SpeakerRecord.__table__)
+
+
+class Speakers:
+    """Repository of speakers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def all(self) -> Sequence[Speaker]:
+        """In order of id, retired ones included."""
+        rows = self._session.execute(select(*SpeakerRecord.__table__.columns).order_by(SpeakerRecord.id))
+        return [Speaker(*row) for row in rows]
+
+    def add(self, speakers: Iterable[Speaker]) -> None:
+        """:raises StoreRefused: an id is taken."""
+        insert_many(self._session.connection(), _HEAD, [astuple(speaker) for speaker in speakers])
+
+    def save(self, speaker: Speaker) -> None:
+        """:raises UnknownSpeaker: it was never added."""
+        row = self._session.get(SpeakerRecord, speaker.id)
+        if row is None:
+            raise UnknownSpeaker(speaker.id)
+        row.area, row.name, row.exercise = speaker.area, speaker.name, speaker.exercise
+        row.volume_percent, row.retired = speaker.volume_percent, speaker.retired
+        self._session.flush()

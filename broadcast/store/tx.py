@@ -1,0 +1,29 @@
+"""One transaction: every repository on the same session."""
+
+from sqlalchemy.orm import Session
+
+from broadcast.store.accounts import Accounts, Sessions
+from broadcast.store.areas import Areas
+from broadcast.store.boards import Boards
+from broadcast.store.broadcasts import Broadcasts
+from broadcast.store.deliveries import Deliveries
+from broadcast.store.journal import Acts, Answers, Facts
+from broadcast.store.reports import Reports
+from broadcast.store.speakers import Speakers
+
+
+class SqlTx:
+    """What `work` gets. Importing this module also makes every table known to `Base.metadata`."""
+
+    def __init__(self, session: Session) -> None:
+        self.broadcasts = Broadcasts(session)
+        self.boards = Boards(session)
+        self.deliveries = Deliveries(session)
+        self.reports = Reports(session)
+        self.accounts = Accounts(session)
+        self.sessions = Sessions(session)
+        self.speakers = Speakers(session)
+        self.areas = Areas(session)
+        self.answers = Answers(session)
+        self.acts = Acts(session)
+        self.facts = Facts(session)

@@ -1,0 +1,182 @@
+"""The writer: the one thread that writes, on the one connection that does.
+
+A piece of work has its own transaction and goes before reports, so that a trigger never waits behind a flood of them. Reports
+gather: all that came since the last commit share the next one, and commits of reports begin at least `pace_s` apart. The first
+report after a pause is not kept waiting. No error ends the thread; a connection that had one is replaced.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from broadcast.service.ports import ReportRow, StoreUnavailable, Tx
+
+log = logging.getLogger(__name__)
+
+MAX_WRITES = 1_000
+MAX_ROWS = 200_000  # of reports waiting; about 60 MB
+ROWS_A_COMMIT = 4_000  # a trigger waits for one such commit at most, some 10 ms
+PATIENCE_S = 0.25  # reports that waited so long take one turn before further work
+
+Run = Callable[[Callable[[Tx], Any]], Any]
+
+
+class Work(NamedTuple):
+    """One call of `write`."""
+
+    run: Callable[[Tx], Any]
+    answer: asyncio.Future[Any]
+
+
+class Reports(NamedTuple):
+    """One call of `keep_reports`."""
+
+    rows: Sequence[ReportRow]
+    answer: asyncio.Future[None]
+
+
+class Writer:
+    """Queue and thread.
+
+    :param run: does one piece of work in a transaction of its own, on this thread; raises our errors, or those of the work.
+    :param pace_s: commits of reports begin at least so far apart.
+    """
+
+    def __init__(self, run: Run, *, pace_s: float) -> None:
+        self._run, self._pace_s = run, pace_s
+        self._changed = threading.Condition(threading.Lock())
+        self._works: deque[Work] = deque()
+        self._reports: deque[Reports] = deque()
+        self._rows_waiting = 0
+        self._reports_since = 0.0  # when the oldest waiting call came
+        self._next_commit_at = 0.0
+        self._asleep = self._closing = False
+        self._thread = threading.Thread(target=self._loop, name="store-writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    # ---- on the event loop ----------------------------------------------------------------------------------------------
+
+    def write(self, work: Callable[[Tx], Any]) -> asyncio.Future[Any]:
+        """Its answer, after the commit."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        with self._changed:
+            if self._closing or len(self._works) >= MAX_WRITES:
+                answer.set_exception(self._refusal())
+            else:
+                self._works.append(Work(work, answer))
+                self._changed.notify()
+        return answer
+
+    def keep_reports(self, rows: Sequence[ReportRow]) -> asyncio.Future[None]:
+        """Done after the commit that holds them."""
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with self._changed:
+            if self._closing or self._rows_waiting + len(rows) > MAX_ROWS:
+                answer.set_exception(self._refusal())
+                return answer
+            if not self._reports:
+                self._reports_since = time.monotonic()
+            self._reports.append(Reports(rows, answer))
+            self._rows_waiting += len(rows)
+            if self._asleep:
+                self._changed.notify()
+        return answer
+
+    def close(self) -> None:
+        """Take nothing more, do what waits, end. Blocks until then."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _refusal(self) -> StoreUnavailable:
+        return StoreUnavailable("it was closed" if self._closing else "too much is waiting for it")
+
+    # ---- on the thread --------------------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        while (turn := self._next()) is not None:
+            try:
+                if isinstance(turn, Work):
+                    self._do_work(turn)
+                else:
+                    self._keep(turn)
+            except Exception:
+                log.exception("the store's writer goes on")
+
+    def _next(self) -> Work | list[Reports] | None:
+        """Wait for the next turn; None is the end."""
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                overdue = bool(self._reports) and now - self._reports_since > PATIENCE_S
+                if self._works and not overdue:
+                    return self._works.popleft()
+                if self._reports:
+                    wait_s = self._next_commit_at - now
+                    if wait_s <= 0 or overdue or self._closing:
+                        return self._gather(now)
+                    self._changed.wait(wait_s)
+                elif self._closing:
+                    return None
+                else:
+                    self._asleep = True
+                    self._changed.wait()
+                    self._asleep = False
+
+    def _gather(self, now: float) -> list[Reports]:
+        calls, rows = [self._reports.popleft()], 0
+        rows = len(calls[0].rows)
+        while self._reports and rows + len(self._reports[0].rows) <= ROWS_A_COMMIT:
+            calls.append(self._reports.popleft())
+            rows += len(calls[-1].rows)
+        self._rows_waiting -= rows
+        self._reports_since = now
+        self._next_commit_at = now + self._pace_s if not self._reports else now
+        return calls
+
+    def _do_work(self, work: Work) -> None:
+        if work.answer.cancelled():  # nobody waits for it any more, and it has not begun
+            return
+        try:
+            value = self._run(work.run)
+        except BaseException as err:
+            _answer([work.answer], None, err)
+        else:
+            _answer([work.answer], value, None)
+
+    def _keep(self, calls: list[Reports]) -> None:
+        rows = calls[0].rows if len(calls) == 1 else [row for call in calls for row in call.rows]
+        try:
+            self._run(lambda tx: tx.reports.keep(rows))
+        except Exception as err:
+            if len(calls) == 1 or isinstance(err, StoreUnavailable):
+                _answer([call.answer for call in calls], None, err)
+                return
+            for call in calls:  # one of them has a row that can't be kept; the others shall not suffer for it
+                self._keep([call])
+        else:
+            _answer([call.answer for call in calls], None, None)
+
+
+def _answer(answers: Sequence[asyncio.Future[Any]], value: Any, err: BaseException | None) -> None:
+    """Resolve the futures on their loop, all in one step."""
+
+    def resolve() -> None:
+        for answer in answers:
+            if answer.done():
+                continue
+            if err is not None:
+                answer.set_exception(err)
+            else:
+                answer.set_result(value)
+
+    loop = answers[0].get_loop()
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(resolve)
