@@ -105,7 +105,7 @@ class AssetFetcher:
         if task is None:
             task = asyncio.create_task(self._persist(_Download(sha256, size_bytes)), name=f"fetch {sha256.hex()[:12]}")
             self._under_way[sha256] = task
-            task.add_done_callback(lambda _: self._under_way.pop(sha256, None))
+            task.add_done_callback(lambda done: self._settle(sha256, done))
         await asyncio.shield(task)
 
     async def close(self) -> None:
@@ -114,6 +114,11 @@ class AssetFetcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _settle(self, sha256: bytes, done: "asyncio.Task[None]") -> None:
+        del self._under_way[sha256]
+        if not done.cancelled() and (err := done.exception()):  # looked at, also when nobody waits any more
+            log.warning("%s", err)
 
     async def _persist(self, download: _Download) -> None:
         last, forged = "", False

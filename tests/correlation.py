@@ -69,27 +69,42 @@ def find_windows(sound: Samples, recording: Samples, *, window_s: float = 3.0) -
 
 
 def split(recording: Samples, sources: Mapping[str, Samples], *, threshold: float = 0.6) -> list[Span]:
-    """What sounded when, to 200 ms. Silence is left out; what is none of the sources is called `?`."""
+    """What sounded when, to 200 ms. Silence is left out; what is none of the sources, or two at once, is called `?`.
+
+    A steady note fits many places: where the sound may simply have gone on, it has.
+    """
     coarse = {name: _thinned(source) for name, source in sources.items()}
     spans: list[Span] = []
     for start_ms, piece in _pieces(recording):
         if np.sqrt(np.mean(piece**2)) < _SILENCE_RMS:
             continue
-        name, match = "?", Match(0, threshold)
-        for candidate, source in coarse.items():
-            found = find(_thinned(piece), source)
-            if found.score > match.score:
-                name, match = candidate, Match(found.at * _COARSE, found.score)
-        last = spans[-1] if spans else None
-        if last and last.name == name and last.end_ms == start_ms and _goes_on(last, start_ms, match):
-            spans[-1] = Span(name, last.start_ms, start_ms + _LABEL_MS, last.source_ms)
+        last = spans[-1] if spans else Span("", 0, 0, 0)
+        thin = _thinned(piece)
+        scores = {name: _correlate(thin, source) for name, source in coarse.items()}
+        name = max(scores, key=lambda name: float(scores[name].max()))
+        best = float(scores[name].max())
+        if best < threshold:
+            spans.append(Span("?", start_ms, start_ms + _LABEL_MS, 0))
+        elif last.name in scores and _score_going_on(last, start_ms, scores[last.name]) > max(threshold, best - 0.1):
+            spans[-1] = Span(last.name, last.start_ms, start_ms + _LABEL_MS, last.source_ms)
         else:
-            spans.append(Span(name, start_ms, start_ms + _LABEL_MS, round(match.at_ms)))
+            at_ms = round(int(np.argmax(scores[name])) * _COARSE * 1000 / RATE_HZ)
+            if (last.name, last.end_ms - last.start_ms, last.end_ms) == (name, _LABEL_MS, start_ms):
+                spans.pop()  # its first piece, cut or faded, fitted another place as well
+                spans.append(Span(name, last.start_ms, start_ms + _LABEL_MS, at_ms - _LABEL_MS))
+            else:
+                spans.append(Span(name, start_ms, start_ms + _LABEL_MS, at_ms))
     return spans
 
 
-def _goes_on(span: Span, at_ms: int, match: Match) -> bool:
-    return span.name == "?" or abs(match.at_ms - (span.source_ms + at_ms - span.start_ms)) < 2
+def _score_going_on(span: Span, at_ms: int, scores: Samples) -> float:
+    """How well the piece fits where the sound would be by now, give or take a millisecond; in its last piece, at its end."""
+    place = (span.source_ms + at_ms - span.start_ms) * RATE_HZ // 1000 // _COARSE
+    if len(scores) <= place < len(scores) + _LABEL_MS * RATE_HZ // 1000 // _COARSE:
+        near = scores[-200:]
+    else:
+        near = scores[max(0, place - 8) : place + 9]
+    return float(near.max()) if near.size else -1.0
 
 
 def _pieces(recording: Samples) -> Iterator[tuple[int, Samples]]:
