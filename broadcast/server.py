@@ -1,0 +1,353 @@
+"""The composition root: the one module that knows every class. It makes the server of one city and keeps its loops going.
+
+Order of a start: database, keys, broker, services, web. Order of a stop: web, loops, wire, broker, database.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from audio_assets.library import AssetLibrary
+from audio_assets.worker import RenderWorker
+from broadcast.clock import Clock, SystemClock
+from broadcast.domain.area_import import read_table
+from broadcast.domain.officers import Officer, Role
+from broadcast.keyring import Keyring, open_keyring
+from broadcast.service.boards import Boards
+from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.estate import Estate
+from broadcast.service.feed import Feed
+from broadcast.service.health import Health
+from broadcast.service.ingest import Ingest
+from broadcast.service.ladder import Ladder
+from broadcast.service.latency import Latency
+from broadcast.service.officers import Officers
+from broadcast.service.ports import StoreUnavailable, Tx
+from broadcast.service.presence import Speakers
+from broadcast.service.reach import Reach
+from broadcast.service.wall import Wall
+from broadcast.store.store import SqlStore, open_store
+from broadcast.transport.broker import Broker, open_broker
+from broadcast.transport.broker_config import BrokerSettings, ServerTls
+from broadcast.transport.broker_users import BrokerUser, server_user, speaker_user
+from broadcast.transport.voice import WorkerSpeech
+from broadcast.transport.wire import ServerWire
+from broadcast.web.app import Services, make_app
+from broadcast.web.guard import serve
+from config.areas import load_packaged
+from config.settings import Settings
+from endpoints.arbitration import QuietHours
+from endpoints.area_codes import ancestors, padded
+from endpoints.mqtt_dial import TlsFiles
+from endpoints.mqtt_link import BrokerAddress
+from endpoints.protocol import OrderRule
+from endpoints.provisioning import Provisioning, SpeakerConfig
+from endpoints.sealing import broker_password, speaker_key
+
+log = logging.getLogger(__name__)
+
+FIRST_PASSWORD = "first-password"
+SYSTEM = Officer("system", "system", Role.ADMINISTRATOR, "")
+
+
+class Server:
+    """One city's control server."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.settings, self.clock = settings, clock or SystemClock()
+        self.folder = settings.server.data_folder
+        self.address = ""
+        self.first_password = ""
+        self._loops: list[asyncio.Task[None]] = []
+
+    # ---- start and stop -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Up when it returns: the desk answers, the boards are on their way to the broker.
+
+        :raises StoreInUse, SchemaNotCurrent, StoreUnavailable, BadKeyFile, BrokerError, OSError: with a sentence for the technician.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        now_ms = self.clock.now_ms()
+        self.store: SqlStore = open_store(
+            self.settings.database_url, pace_ms=float(self.settings.database.commit_every_ms)
+        )
+        self.keyring: Keyring = open_keyring(
+            self.folder / "keys",
+            county=self.settings.server.county,
+            algorithm=self.settings.signing.algorithm,
+            key_days=self.settings.signing.key_days,
+            now_ms=now_ms,
+        )
+        epoch = await self.store.write(lambda tx: _next_epoch(tx, now_ms))
+        await self._first_start()
+        self._make_services(epoch)
+        await self.estate.load()
+        await self.boards.load()
+        await self.ladder.load(self.boards.carried.values())
+        self.speakers.expect(self.estate.speakers)
+        await self._start_broker()
+        await self._start_web()
+        self._start_loops()
+
+    async def stop(self) -> None:
+        """Everything down in order; what speakers play goes on, they hold it themselves."""
+        await self._runner.cleanup()
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.broadcasts.close()
+        await self.ingest.close()
+        with contextlib.suppress(StoreUnavailable):
+            await self.ladder.write_behind()
+        await self.wire.close()
+        await self.broker.stop()
+        await self.worker.close()
+        await self.store.close()
+
+    async def _first_start(self) -> None:
+        """The area table of the county, on an empty database."""
+        if len(await self.store.read(lambda tx: tx.areas.tree())) == 0:
+            tree = read_table(load_packaged(self.settings.server.county))
+            await self.store.write(lambda tx: tx.areas.replace(tree))
+            log.info("area table of %s loaded: %s areas", self.settings.server.county, len(tree))
+
+    def _make_services(self, epoch: int) -> None:
+        clock, store, signers = self.clock, self.store, self.keyring.signers
+        level_first = self.settings.rules.priority_order == "level-first"
+        self.rule = OrderRule.LEVEL_FIRST if level_first else OrderRule.SEVERITY_FIRST
+        self.health, self.feed, self.latency = Health(clock.now_ms), Feed(), Latency()
+        self.estate = Estate(store=store, master=self.keyring.master)
+        self.speakers = Speakers(clock=clock, on_change=self.feed.spoke)
+        self.wire = ServerWire(on_message=self._on_message, on_up=self._on_wire_up, on_down=self._on_wire_down)
+        self.boards = Boards(clock=clock, store=store, wire=self.wire, health=self.health, signers=signers, epoch=epoch)
+        self.ladder = Ladder(
+            clock=clock, store=store, estate=self.estate, health=self.health, on_change=self.feed.delivered
+        )
+        self.ingest = Ingest(
+            clock=clock,
+            store=store,
+            wire=self.wire,
+            estate=self.estate,
+            boards=self.boards,
+            ladder=self.ladder,
+            speakers=self.speakers,
+            health=self.health,
+            signers=signers,
+            rule=self.rule,
+        )
+        self.library = AssetLibrary(self.folder / "assets")
+        self.worker = RenderWorker(self.library)
+        self.broadcasts = Broadcasts(
+            clock=clock,
+            store=store,
+            estate=self.estate,
+            boards=self.boards,
+            ladder=self.ladder,
+            speech=WorkerSpeech(self.worker, rate=self.settings.speech.words_per_minute),
+            feed=self.feed,
+            health=self.health,
+        )
+
+    async def _start_broker(self) -> None:
+        asked = self.settings.broker
+        remembered = self.folder / "broker-port"
+        port = asked.port or _remembered_port(remembered)
+        external = None
+        if asked.engine == "external":
+            tls = TlsFiles(Path(asked.tls_ca)) if asked.tls_ca else None
+            external = BrokerAddress(asked.host, asked.port, asked.username, asked.password, tls)
+        own_tls = (
+            ServerTls(Path(asked.tls_ca), Path(asked.tls_certificate), Path(asked.tls_key))
+            if asked.tls_certificate and external is None
+            else None
+        )
+        settings = BrokerSettings(
+            folder=self.folder / "broker",
+            engine=asked.engine,
+            host=asked.host,
+            port=port,
+            tls=own_tls,
+            persistent=asked.persistence,
+            external=external,
+        )
+        self.broker: Broker = open_broker(settings, self._broker_users())
+        await self.broker.start()
+        password = asked.password if external else self.keyring.broker_password
+        address = self.broker.address(asked.username, password)
+        if external is None:
+            remembered.write_text(str(address.port))
+        self.wire.connect(address)
+
+    def _broker_users(self) -> list[BrokerUser]:
+        master = self.keyring.master
+        users = [server_user(self.settings.broker.username, self.keyring.broker_password)]
+        users += [
+            speaker_user(one.id, broker_password(master, one.id), (one.area, *ancestors(one.area)))
+            for one in self.estate.speakers.values()
+        ]
+        return users
+
+    async def _start_web(self) -> None:
+        server = self.settings.server
+        services = Services(
+            clock=self.clock,
+            broadcasts=self.broadcasts,
+            boards=self.boards,
+            estate=self.estate,
+            speakers=self.speakers,
+            feed=self.feed,
+            health=self.health,
+            officers=Officers(clock=self.clock, store=self.store),
+            reach=Reach(estate=self.estate, speakers=self.speakers, boards=self.boards, clock=self.clock),
+            wall=Wall(estate=self.estate, speakers=self.speakers, ladder=self.ladder, store=self.store),
+            latency=self.latency,
+            wire_up=lambda: self.wire.is_up,
+            asset=self._asset,
+        )
+        self.officers = services.officers
+        app = make_app(services, language=server.language, trust_forwarded=server.trust_forwarded)
+        self._runner, port = await serve(app, host=server.host, port=server.port)
+        self.address = f"http://{server.host}:{port}"
+
+    def _start_loops(self) -> None:
+        self._loop("ladder", 0.5, self._ladder_tick)
+        self._loop("presence", 2.0, self._presence_tick)
+        self._loop("housekeeping", 5.0, self.broadcasts.housekeep)
+        self._loop("conditions", 2.0, self._watch)
+
+    def _loop(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        self._loops.append(asyncio.get_running_loop().create_task(self._again(name, every_s, work), name=name))
+
+    async def _again(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+                self.health.clear(f"loop-{name}")
+            except StoreUnavailable as err:
+                self.health.raise_("store-unavailable", cause=err.cause)
+            except Exception as err:  # the loop must go on; what failed is logged, counted and shown
+                log.exception("loop %s", name)
+                self.health.count(f"loop_errors_{name}")
+                self.health.raise_(f"loop-{name}", cause=repr(err))
+            await self.clock.sleep_until(self.clock.monotonic() + every_s)
+
+    # ---- what the loops do ----------------------------------------------------------------------------------------------
+
+    async def _ladder_tick(self) -> None:
+        self.ladder.tick()
+        await self.ladder.write_behind()
+
+    async def _presence_tick(self) -> None:
+        self.speakers.tick(wire_up=self.wire.is_up)
+
+    async def _watch(self) -> None:
+        """Turn what can be seen into conditions that the desk shows."""
+        self._watch_broker()
+        days = self.keyring.days_left(self.clock.now_ms())
+        if days <= 60:
+            self.health.raise_("key-ends", days=str(days))
+        await self.store.write(lambda tx: tx.facts.set("seen_ms", str(self.clock.now_ms())))
+        self.health.clear("store-unavailable")
+
+    def _watch_broker(self) -> None:
+        state = self.broker.health()
+        for alarm in ("broker-down", "broker-dropped", "broker-taken-over"):
+            if alarm in state.alarms:
+                facts = {
+                    "engine": state.engine,
+                    "dropped": str(state.dropped),
+                    "clients": ", ".join(state.suspects[-5:]),
+                }
+                self.health.raise_(alarm, **facts)
+            else:
+                self.health.clear(alarm)
+        if not self.wire.is_up:
+            self.health.raise_("broker-down", engine=state.engine)
+        if self.boards.pending:
+            self.health.raise_("boards-pending", boards=str(self.boards.pending))
+        else:
+            self.health.clear("boards-pending")
+        for name in ("restarts", "dropped", "overflowing", "take_overs", "timed_out", "refused_logins", "denied"):
+            value = getattr(state, name)
+            if value is not None:  # what an engine can't tell is not there, rather than 0
+                self.health.counters[f"broker_{name}"] = value
+
+    # ---- the wire -------------------------------------------------------------------------------------------------------
+
+    def _on_message(self, topic: str, payload: bytes, qos: int, retained: bool, token: int) -> None:
+        self.ingest.message(topic, payload, qos, retained, token)
+
+    def _on_wire_up(self) -> None:
+        self.health.clear("broker-down")
+        self.boards.republish()
+
+    def _on_wire_down(self) -> None:
+        self.boards.lost()
+        self.speakers.wire_lost()
+        self.health.raise_("broker-down")
+
+    def _asset(self, sha256: str) -> Path | None:
+        try:
+            digest = bytes.fromhex(sha256)
+        except ValueError:
+            return None
+        return self.library.path(digest) if len(digest) == 32 and self.library.has(digest) else None
+
+    # ---- for tools ------------------------------------------------------------------------------------------------------
+
+    def refresh_users(self) -> None:
+        """After speakers were enrolled: the broker learns their accounts, presence expects them."""
+        self.broker.set_users(self._broker_users())
+        self.speakers.expect(self.estate.speakers)
+
+    def provisioning(self) -> Provisioning:
+        """What speakers have to be told: for `lianbo speakers export` and the simulator."""
+        rules, address = self.settings.rules, self.broker.address("", "")
+        quiet = QuietHours(_minutes(rules.quiet_from), _minutes(rules.quiet_until), rules.utc_offset_min)
+        master = self.keyring.master
+        return Provisioning(
+            host=address.host,
+            port=address.port,
+            keys=self.keyring.trusted,
+            speakers=tuple(
+                SpeakerConfig(
+                    id=one.id,
+                    area=one.area,
+                    key=speaker_key(master, one.id),
+                    password=broker_password(master, one.id),
+                    exercise=one.exercise,
+                    volume_percent=one.volume_percent,
+                    quiet=quiet,
+                )
+                for one in self.estate.speakers.values()
+            ),
+            assets_url=self.address,
+            tls=address.tls,
+        )
+
+    @property
+    def county(self) -> str:
+        """The 12-digit code of the city."""
+        return padded(self.settings.server.county)
+
+
+def _next_epoch(tx: Tx, now_ms: int) -> int:
+    """Above every earlier one, also after an older backup was restored: then the clock is ahead of what the backup says."""
+    epoch = max(int(tx.facts.get("epoch") or 0) + 1, now_ms // 1000)
+    tx.facts.set("epoch", str(epoch))
+    return epoch
+
+
+def _remembered_port(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _minutes(clock: str) -> int:
+    hours, minutes = clock.split(":")
+    return int(hours) * 60 + int(minutes)

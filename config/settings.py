@@ -1,0 +1,143 @@
+"""Settings (设置): frozen, typed, from `defaults.toml`, the operator's file and the environment; unset, they run one machine.
+
+`defaults.toml` is the manual: every setting has its sentence there, and a test compares the two. A key that we do not know stops
+the start and names the nearest one that we do.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+ENV_PREFIX = "LIANBO_"
+
+
+class BadSettings(ValueError):
+    """The settings can't be used; every line says which key and why."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(_Section):
+    host: str
+    port: int = Field(ge=0, le=65535)
+    data_folder: Path
+    county: str = Field(pattern=r"^\d{6}$")
+    language: Literal["zh-CN", "en"]
+    trust_forwarded: bool
+    log_format: Literal["text", "json"]
+    log_level: Literal["debug", "info", "warning", "error"]
+
+
+class Database(_Section):
+    url: str
+    commit_every_ms: int = Field(ge=0, le=1000)
+
+
+class BrokerSettings(_Section):
+    engine: Literal["auto", "mosquitto", "amqtt", "external"]
+    host: str
+    port: int = Field(ge=0, le=65535)
+    username: str
+    password: str
+    persistence: bool
+    tls_certificate: str
+    tls_key: str
+    tls_ca: str
+
+
+class Signing(_Section):
+    algorithm: Literal["ed25519", "sm2"]
+    key_days: int = Field(ge=1, le=3650)
+
+
+class Rules(_Section):
+    priority_order: Literal["severity-first", "level-first"]
+    quiet_from: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    quiet_until: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    utc_offset_min: int = Field(ge=-720, le=840)
+
+
+class Speech(_Section):
+    words_per_minute: int = Field(ge=80, le=300)
+
+
+class Settings(_Section):
+    server: Server
+    database: Database
+    broker: BrokerSettings
+    signing: Signing
+    rules: Rules
+    speech: Speech
+
+    @property
+    def database_url(self) -> str:
+        """The configured database, or the one file in the data folder."""
+        return self.database.url or f"sqlite:///{self.server.data_folder / 'lianbo.db'}"
+
+
+def defaults_text() -> str:
+    """The manual of settings, as shipped."""
+    return resources.files("config").joinpath("defaults.toml").read_text(encoding="utf-8")
+
+
+def load(path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> Settings:
+    """Defaults, then the file, then `LIANBO_SECTION_KEY` from the environment; the last one named wins.
+
+    :raises BadSettings: an unknown key (with the nearest known one), a wrong type or a value out of range.
+    """
+    merged = tomllib.loads(defaults_text())
+    if path is not None:
+        try:
+            own = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeError, tomllib.TOMLDecodeError) as err:
+            raise BadSettings([f"{path}: {err}"]) from err
+        unknown = [f"{path}: {line}" for line in _unknown(own, merged)]
+        if unknown:
+            raise BadSettings(unknown)
+        for section, values in own.items():
+            merged[section].update(values)
+    _take_environment(merged, os.environ if environment is None else environment)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as err:
+        raise BadSettings([f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in err.errors()]) from err
+
+
+def _unknown(own: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
+    for section, values in own.items():
+        if section not in known:
+            yield f"there is no section [{section}]{_nearest(section, known)}"
+        elif not isinstance(values, dict):
+            yield f"{section} is a section: write [{section}]"
+        else:
+            for key in values.keys() - known[section].keys():
+                yield f"there is no {section}.{key}{_nearest(key, known[section])}"
+
+
+def _nearest(word: str, known: Mapping[str, Any]) -> str:
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _take_environment(merged: dict[str, Any], environment: Mapping[str, str]) -> None:
+    names = {f"{ENV_PREFIX}{s}_{k}".upper(): (s, k) for s, values in merged.items() for k in values}
+    for name, (section, key) in names.items():
+        if (text := environment.get(name)) is None:
+            continue
+        before = merged[section][key]
+        if isinstance(before, bool):
+            merged[section][key] = text.strip().lower() in ("1", "true", "yes", "on")
+        else:
+            merged[section][key] = text
