@@ -323,6 +323,10 @@ def order_from_map(value: object) -> Order:
         raise BadMessage("order.band", f"{order.band.name} is no band of {order.kind.name}")
     if order.not_after_ms <= order.not_before_ms:
         raise BadMessage("order.not_after_ms", "not after not_before_ms")
+    if bool(order.asset) is not bool(order.asset_bytes):
+        raise BadMessage("order.asset_bytes", "a file has bytes, and no file has none")
+    if bool(order.asset) is not bool(order.asset_ms):
+        raise BadMessage("order.asset_ms", "a file has a length, and no file has none")
     return order
 
 
