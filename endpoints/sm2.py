@@ -8,7 +8,7 @@ plain numbers of 32 bytes: a secret d, a public point x‖y, a signature r‖s. 
 import ctypes
 import ctypes.util
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Any
 
@@ -117,7 +117,7 @@ def der_to_raw(der: bytes) -> bytes:
 @cache
 def _libcrypto() -> ctypes.CDLL:
     """Its functions return pointers, which ctypes would cut to 32 bits: every one used here is declared."""
-    library = _load()
+    library = load(candidates())
     pointer, text, size, whole = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int
     for name, result, *arguments in (
         ("d2i_PUBKEY", pointer, pointer, pointer, ctypes.c_long),
@@ -142,9 +142,13 @@ def _libcrypto() -> ctypes.CDLL:
     return library
 
 
-def _load() -> ctypes.CDLL:
+def load(candidates: Iterable[str]) -> ctypes.CDLL:
+    """The first of these libraries that knows SM2.
+
+    :raises Sm2Unavailable: none does.
+    """
     found = "there is none"
-    for candidate in _candidates():
+    for candidate in candidates:
         try:
             library = ctypes.CDLL(candidate)
             fetch, free = library.EVP_SIGNATURE_fetch, library.EVP_SIGNATURE_free
@@ -161,7 +165,7 @@ def _load() -> ctypes.CDLL:
     raise Sm2Unavailable(found)
 
 
-def _candidates() -> list[str]:
+def candidates() -> list[str]:
     """By its own name first: find_library starts a compiler. Never the bare libcrypto.dylib, which ends a process on macOS."""
     named = ["libcrypto.so.3", "libcrypto.3.dylib"]
     found = ctypes.util.find_library("crypto")
