@@ -6,7 +6,6 @@ loop. Every fault that we know from the field can be switched on and off for eac
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Iterable, Mapping
 from random import Random
 
@@ -27,6 +26,8 @@ log = logging.getLogger(__name__)
 
 class SimulatedSpeaker:
     """One speaker and the faults that can be switched on at it; each verb takes `on`, and False makes it whole again.
+
+    `heard` is what it sounded last, oldest first, at most HEARD_MAX.
 
     :param trust: shared with the others.
     """
@@ -53,14 +54,14 @@ class SimulatedSpeaker:
         self, config: SpeakerConfig, trust: RememberingTrust, *, broker: BrokerAddress, random: Random, latency_s: float
     ) -> None:
         self.config = config
-        self.heard: deque[Play] = deque(maxlen=HEARD_MAX)
+        self.heard: list[Play] = []
         self._loop = asyncio.get_running_loop()
         self._trust, self._broker, self._random = trust, broker, random
         self._disk, self._clock = MemoryDisk(), SimulatedClock()
-        self._output = SimulatedOutput(latency_s=latency_s, heard=self.heard.append)
+        self._output = SimulatedOutput(latency_s=latency_s, heard=self._note_heard)
         self._box: Box | None = None
         self._deaf, self._delay_s, self._network = False, 0.0, True
-        self._late: deque[asyncio.TimerHandle] = deque()
+        self._late: list[asyncio.TimerHandle] = []
         self._forging: asyncio.TimerHandle | None = None
 
     # What can be seen -----------------------------------------------------------------------------------------------------
@@ -69,6 +70,10 @@ class SimulatedSpeaker:
     def player(self) -> Player | None:
         """Its machine, or None while it has no power."""
         return self._box.player if self._box else None
+
+    @property
+    def has_power(self) -> bool:
+        return self._box is not None
 
     @property
     def connected(self) -> bool:
@@ -163,6 +168,10 @@ class SimulatedSpeaker:
             self._forget_late()
             await box.stop()
 
+    def _note_heard(self, play: Play) -> None:
+        self.heard.append(play)
+        del self.heard[:-HEARD_MAX]
+
     def _hear(self, topic: str, payload: bytes, _qos: int, _retained: bool, _token: AckToken) -> None:
         if self._deaf:
             return
@@ -173,7 +182,7 @@ class SimulatedSpeaker:
             self._box.hear(topic, frame)
 
     def _hear_late(self, topic: str, frame: bytes) -> None:
-        self._late.popleft()
+        self._late.pop(0)
         if self._box is not None:
             self._box.hear(topic, frame)
 
