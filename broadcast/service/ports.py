@@ -27,6 +27,10 @@ class StoreUnavailable(BroadcastError):
         super().__init__(f"the database does not take it: {cause}")
 
 
+class StoreInDoubt(StoreUnavailable):
+    """The database was lost during the commit and did not come back to say: this may be written. PostgreSQL only, and rare."""
+
+
 class StoreRefused(BroadcastError):
     """The database is well but can't hold this (a key that is taken, a number out of range): a repeat would not help.
 

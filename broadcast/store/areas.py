@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from broadcast.domain.areas import Area, AreaTree, Level
 from broadcast.store.base import Base, Word, key
-from broadcast.store.bulk import insert_head, insert_many
+from broadcast.store.bulk import Insert
 
 
 class AreaRecord(Base):
@@ -24,7 +24,7 @@ class AreaRecord(Base):
     replaced_by: Mapped[str]
 
 
-_HEAD = insert_head(AreaRecord.__table__)
+_ADD = Insert(AreaRecord.__table__)
 
 
 def _day(day: date | None) -> str | None:
@@ -56,4 +56,4 @@ class Areas:
             )
             for area in tree
         ]
-        insert_many(self._session.connection(), _HEAD, rows)
+        _ADD(self._session.connection(), rows)

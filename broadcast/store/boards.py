@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from broadcast.store.base import Base, key
-from broadcast.store.bulk import insert_head, insert_returning
+from broadcast.store.bulk import Insert
 
 
 class BoardRecord(Base):
@@ -19,8 +19,10 @@ class BoardRecord(Base):
     version: Mapped[int]
 
 
-_HEAD = insert_head(BoardRecord.__table__)
-_TAIL = " ON CONFLICT (exercise, scope) DO UPDATE SET version = board.version + 1 RETURNING scope, version"
+_RAISE = Insert(
+    BoardRecord.__table__,
+    "ON CONFLICT (exercise, scope) DO UPDATE SET version = board.version + 1 RETURNING scope, version",
+)
 
 
 class Boards:
@@ -32,8 +34,7 @@ class Boards:
     def raise_versions(self, scopes: Iterable[str], *, exercise: bool) -> Mapping[str, int]:
         """One more for each scope, from 1; a scope named twice counts once."""
         rows = [(exercise, scope, 1) for scope in sorted(set(scopes))]
-        raised = insert_returning(self._session.connection(), _HEAD, rows, _TAIL)
-        return dict(raised)
+        return dict(_RAISE.returning(self._session.connection(), rows))
 
     def versions(self) -> Mapping[tuple[bool, str], int]:
         rows = self._session.execute(select(BoardRecord.exercise, BoardRecord.scope, BoardRecord.version))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from broadcast.service.ports import DeliveryRow
 from broadcast.store.base import Base, Number, key
-from broadcast.store.bulk import insert_head, insert_many
+from broadcast.store.bulk import Insert
 from endpoints.delivery import State
 from endpoints.protocol import Reason
 
@@ -25,11 +25,11 @@ class DeliveryRecord(Base):
     changed_ms: Mapped[int]
 
 
-_HEAD = insert_head(DeliveryRecord.__table__)
-_STAYS = " ON CONFLICT (order_id, speaker_id) DO NOTHING"
-_CHANGES = (
-    " ON CONFLICT (order_id, speaker_id) DO UPDATE SET"
-    " state = excluded.state, reason = excluded.reason, changed_ms = excluded.changed_ms"
+_EXPECT = Insert(DeliveryRecord.__table__, "ON CONFLICT (order_id, speaker_id) DO NOTHING")
+_KEEP = Insert(
+    DeliveryRecord.__table__,
+    "ON CONFLICT (order_id, speaker_id) DO UPDATE"
+    " SET state = excluded.state, reason = excluded.reason, changed_ms = excluded.changed_ms",
 )
 
 
@@ -42,13 +42,13 @@ class Deliveries:
     def expect(self, order: str, speakers: Iterable[str], *, at_ms: int) -> None:
         """The order is due at these speakers. What is there stays."""
         rows = [(order, speaker, int(State.EXPECTED), int(Reason.NONE), at_ms) for speaker in speakers]
-        insert_many(self._session.connection(), _HEAD, rows, _STAYS)
+        _EXPECT(self._session.connection(), rows)
 
     def keep(self, rows: Iterable[DeliveryRow]) -> None:
         """Where they stand now; of several for the same order and speaker the last one."""
         last = {(row.order, row.speaker): row for row in rows}
         plain = [(order, speaker, int(state), int(reason), at) for order, speaker, state, reason, at in last.values()]
-        insert_many(self._session.connection(), _HEAD, plain, _CHANGES)
+        _KEEP(self._session.connection(), plain)
 
     def of(self, order: str) -> Sequence[DeliveryRow]:
         """In order of speaker."""

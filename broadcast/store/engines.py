@@ -5,13 +5,16 @@ was warned (NORMAL may lose the last commits at a power cut, and saves about a m
 so that a locked database is known before any work is done. The driver's own transaction handling is off: it begins too late.
 """
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from broadcast.service.ports import StoreUnavailable
+from broadcast.store import postgresql
 
 LOCK_WAIT_S = 3.0
 READERS = 2
@@ -30,60 +33,60 @@ def parse(url: str) -> URL:
         return parsed.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
         raise StoreUnavailable(f"no database of kind {backend}: sqlite or postgresql")
-    if parsed.database in (None, "", ":memory:"):
+    if not parsed.database or parsed.database == ":memory:":
         raise StoreUnavailable("an SQLite database needs a file: the store has several connections to it")
     return parsed
 
 
-def writer_engine(url: URL, *, lock_wait_s: float) -> Engine:
-    """Its connections write; they are not pooled, the writer holds its one."""
-    if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": lock_wait_s})
-        _sqlite(engine, begin="BEGIN IMMEDIATE", pragmas={"foreign_keys": "ON", "cache_size": -CACHE_KIB})
+def is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def writer_engine(url: URL, *, lock_wait_s: float, exclusive: bool) -> Engine:
+    """Its one connection writes.
+
+    :param exclusive: on PostgreSQL the connection claims the database when it is made; SQLite has a lock file for that.
+    """
+    if is_sqlite(url):
+        engine = create_engine(url, poolclass=QueuePool, pool_size=1, connect_args={"timeout": lock_wait_s})
+        _prepare_sqlite(engine, "BEGIN IMMEDIATE", {"foreign_keys": "ON", "cache_size": -CACHE_KIB})
         return engine
-    return create_engine(url, poolclass=NullPool, connect_args=_postgresql_arguments(lock_wait_s))
+    name = f"lianbo-{uuid4().hex[:12]}"
+    engine = create_engine(url, pool_size=1, pool_pre_ping=True, connect_args=postgresql.arguments(lock_wait_s, name))
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        postgresql.make_durable(connection)
+        if exclusive:
+            postgresql.claim(connection, name)
+
+    return engine
 
 
 def reader_engine(url: URL, *, lock_wait_s: float) -> Engine:
     """Its connections can't write; each transaction sees one snapshot."""
-    if url.get_backend_name() == "sqlite":
+    if is_sqlite(url):
         engine = create_engine(url, poolclass=QueuePool, pool_size=READERS, connect_args={"timeout": lock_wait_s})
-        _sqlite(engine, begin="BEGIN", pragmas={"query_only": "ON"})
+        _prepare_sqlite(engine, "BEGIN", {"query_only": "ON"})
         return engine
     return create_engine(
         url,
         pool_size=READERS,
         pool_pre_ping=True,
-        connect_args=_postgresql_arguments(lock_wait_s),
+        connect_args=postgresql.arguments(lock_wait_s, "lianbo-reader"),
         execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
     )
 
 
-def _sqlite(engine: Engine, *, begin: str, pragmas: dict[str, object]) -> None:
+def _prepare_sqlite(engine: Engine, begin: str, pragmas: Mapping[str, object]) -> None:
     always = {"journal_mode": "WAL", "synchronous": "FULL", "journal_size_limit": WAL_KEPT_BYTES}
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself
-        for name, value in (always | pragmas).items():
+        for name, value in {**always, **pragmas}.items():
             connection.execute(f"PRAGMA {name} = {value}")
 
     @event.listens_for(engine, "begin")
     def begin_now(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
-
-
-def _postgresql_arguments(lock_wait_s: float) -> dict[str, object]:
-    """Bounded waits, and a server that notices within half a minute when we are gone."""
-    settings = {
-        "lock_timeout": f"{int(lock_wait_s * 1000)}ms",
-        "statement_timeout": "15s",
-        "tcp_keepalives_idle": "10s",
-        "tcp_keepalives_interval": "5s",
-        "tcp_keepalives_count": "3",
-    }
-    return {
-        "connect_timeout": 3,
-        "application_name": "lianbo",
-        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-    }

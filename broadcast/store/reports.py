@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from broadcast.service.ports import ReportRow
 from broadcast.store.base import Base, Number, key
-from broadcast.store.bulk import insert_head, insert_many
+from broadcast.store.bulk import Insert
 from endpoints.protocol import Reason, Stage
 
 
@@ -28,8 +28,7 @@ class ReportRecord(Base):
     received_ms: Mapped[int]
 
 
-_HEAD = insert_head(ReportRecord.__table__)
-_STAYS = " ON CONFLICT (order_id, speaker_id, stage, at_ms) DO NOTHING"
+_KEEP = Insert(ReportRecord.__table__, "ON CONFLICT (order_id, speaker_id, stage, at_ms) DO NOTHING")
 
 
 class Reports:
@@ -44,7 +43,7 @@ class Reports:
             (order, speaker, stage.value, at_ms, revision, reason.value, boot, n, received_ms)
             for order, speaker, stage, at_ms, revision, reason, boot, n, received_ms in rows
         ]
-        insert_many(self._session.connection(), _HEAD, plain, _STAYS)
+        _KEEP(self._session.connection(), plain)
 
     def of(self, order: str, speaker: str | None = None) -> Sequence[ReportRow]:
         """In the order in which they came."""

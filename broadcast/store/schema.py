@@ -5,8 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from broadcast.store.engines import LOCK_WAIT_S, parse, writer_engine
-from broadcast.store.errors import SchemaNotCurrent, in_our_words
+from broadcast.store.errors import SchemaNotCurrent
 
 log = logging.getLogger(__name__)
 
@@ -23,42 +22,29 @@ def revision(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def ensure(engine: Engine, *, upgrades_itself: bool) -> None:
+def ensure(engine: Engine, *, upgrades_itself: bool) -> str | None:
     """Leave the tables of this program behind; an empty database gets them.
 
     :param upgrades_itself: whether older tables are brought up here, or refused.
+    :returns: the revision that was found.
     :raises SchemaNotCurrent: they are older and may not be touched, or newer.
     """
     with engine.connect() as connection, connection.begin():
         found = revision(connection)
         if found == HEAD:
-            return
+            return found
         if found is not None and (found not in REVISIONS or not upgrades_itself):
             raise SchemaNotCurrent(found, HEAD, newer=found not in REVISIONS)
-        log.info("the database %s; making its tables those of %s", f"is of {found}" if found else "is empty", HEAD)
+        log.warning(
+            "the database %s; it becomes revision %s now", f"is of revision {found}" if found else "is empty", HEAD
+        )
         migrate(connection)
-
-
-def upgrade(url: str) -> tuple[str | None, str]:
-    """Bring the tables up to this program, all or nothing.
-
-    :returns: the revision before and after.
-    :raises SchemaNotCurrent, StoreUnavailable: nothing was touched.
-    """
-    engine = writer_engine(parse(url), lock_wait_s=LOCK_WAIT_S)
-    try:
-        with engine.connect() as connection, connection.begin():
-            before = revision(connection)
-        ensure(engine, upgrades_itself=True)
-    except Exception as err:
-        raise in_our_words(err) from err
-    finally:
-        engine.dispose()
-    return before, HEAD
+        return found
 
 
 def migrate(connection: Connection, to: str = "head") -> None:
     """Run the migrations in the caller's transaction."""
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it greets at INFO, seven times
     from alembic import command  # noqa: PLC0415  0.1 s that a start with current tables need not spend
     from alembic.config import Config  # noqa: PLC0415
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from broadcast.domain.speakers import Speaker, UnknownSpeaker
 from broadcast.store.base import Base, key
-from broadcast.store.bulk import insert_head, insert_many
+from broadcast.store.bulk import Insert
 
 
 class SpeakerRecord(Base):
@@ -24,7 +24,7 @@ class SpeakerRecord(Base):
     retired: Mapped[bool]
 
 
-_HEAD = insert_head(SpeakerRecord.__table__)
+_ADD = Insert(SpeakerRecord.__table__)
 
 
 class Speakers:
@@ -40,7 +40,7 @@ class Speakers:
 
     def add(self, speakers: Iterable[Speaker]) -> None:
         """:raises StoreRefused: an id is taken."""
-        insert_many(self._session.connection(), _HEAD, [astuple(speaker) for speaker in speakers])
+        _ADD(self._session.connection(), [astuple(speaker) for speaker in speakers])
 
     def save(self, speaker: Speaker) -> None:
         """:raises UnknownSpeaker: it was never added."""

@@ -6,6 +6,7 @@ report after a pause is not kept waiting. No error ends the thread; a connection
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -21,6 +22,7 @@ MAX_WRITES = 1_000
 MAX_ROWS = 200_000  # of reports waiting; about 60 MB
 ROWS_A_COMMIT = 4_000  # a trigger waits for one such commit at most, some 10 ms
 PATIENCE_S = 0.25  # reports that waited so long take one turn before further work
+SLOW_FAILURE_S = 1.0
 
 Run = Callable[[Callable[[Tx], Any]], Any]
 
@@ -102,11 +104,15 @@ class Writer:
 
     def _loop(self) -> None:
         while (turn := self._next()) is not None:
+            began = time.monotonic()
             try:
                 if isinstance(turn, Work):
                     self._do_work(turn)
                 else:
                     self._keep(turn)
+            except StoreUnavailable as err:
+                if time.monotonic() - began > SLOW_FAILURE_S:
+                    self._fail_waiting(err)
             except Exception:
                 log.exception("the store's writer goes on")
 
@@ -131,7 +137,7 @@ class Writer:
                     self._asleep = False
 
     def _gather(self, now: float) -> list[Reports]:
-        calls, rows = [self._reports.popleft()], 0
+        calls = [self._reports.popleft()]
         rows = len(calls[0].rows)
         while self._reports and rows + len(self._reports[0].rows) <= ROWS_A_COMMIT:
             calls.append(self._reports.popleft())
@@ -146,6 +152,9 @@ class Writer:
             return
         try:
             value = self._run(work.run)
+        except StoreUnavailable as err:
+            _answer([work.answer], None, err)
+            raise
         except BaseException as err:
             _answer([work.answer], None, err)
         else:
@@ -155,14 +164,28 @@ class Writer:
         rows = calls[0].rows if len(calls) == 1 else [row for call in calls for row in call.rows]
         try:
             self._run(lambda tx: tx.reports.keep(rows))
+        except StoreUnavailable as err:
+            _answer([call.answer for call in calls], None, err)
+            raise
         except Exception as err:
-            if len(calls) == 1 or isinstance(err, StoreUnavailable):
-                _answer([call.answer for call in calls], None, err)
-                return
-            for call in calls:  # one of them has a row that can't be kept; the others shall not suffer for it
-                self._keep([call])
+            if len(calls) == 1:
+                _answer([calls[0].answer], None, err)
+            else:  # one of them has a row that can't be kept; the others shall not suffer for it
+                for call in calls:
+                    with contextlib.suppress(StoreUnavailable):
+                        self._keep([call])
         else:
             _answer([call.answer for call in calls], None, None)
+
+    def _fail_waiting(self, err: StoreUnavailable) -> None:
+        """All that is queued has waited for the same; one after the other would wait as long again."""
+        with self._changed:
+            answers = [work.answer for work in self._works] + [call.answer for call in self._reports]
+            self._works.clear()
+            self._reports.clear()
+            self._rows_waiting = 0
+        for answer in answers:
+            _answer([answer], None, StoreUnavailable(err.cause))
 
 
 def _answer(answers: Sequence[asyncio.Future[Any]], value: Any, err: BaseException | None) -> None:
