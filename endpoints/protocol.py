@@ -42,13 +42,17 @@ __all__ = [
     "LIVE_ROOT",
     "MAX_ANSWER_BYTES",
     "MAX_AREAS",
+    "MAX_ASSET_BYTES",
+    "MAX_ASSET_MS",
     "MAX_BOARD_BYTES",
     "MAX_COUNTER",
     "MAX_ENTRIES",
+    "MAX_GAP_MS",
     "MAX_HELD",
     "MAX_HELLO_BYTES",
     "MAX_MS",
     "MAX_ORDERS",
+    "MAX_REPEATS",
     "MAX_REPORT_BYTES",
     "MAX_REVISION",
     "MAX_SPEAKERS",
@@ -100,7 +104,7 @@ MAX_HELLO_BYTES = 2_048
 MAX_REPORT_BYTES = 8_192
 MAX_ORDERS, MAX_AREAS, MAX_SPEAKERS, MAX_ENTRIES, MAX_HELD = 64, 1_024, 256, 64, 8
 MAX_REVISION = 2**31
-MAX_ASSET_BYTES, MAX_ASSET_MS, MAX_REPEATS, MAX_GAP_MS = 2**28, 86_400_000, 100, 600_000
+MAX_ASSET_BYTES, MAX_ASSET_MS, MAX_REPEATS, MAX_GAP_MS = 2**24, 86_400_000, 100, 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,13 +335,10 @@ def order_from_map(value: object) -> Order:
 
 
 def encode_board(board: Board) -> bytes:
-    """:raises BadMessage: with more or longer orders than a speaker reads; it would be silent for all of them."""
-    if len(board.orders) > MAX_ORDERS:
-        raise BadMessage("board.orders", f"{len(board.orders)} on the board of {board.scope}, at most {MAX_ORDERS}")
+    """:raises BadMessage: for what a speaker would not read: one bad order would silence all the others on the board."""
     orders = [order_to_map(order) for order in board.orders]
     payload = canonical.encode({1: board.scope, 2: board.epoch, 3: board.version, 4: board.written_at_ms, 5: orders})
-    if len(payload) > MAX_BOARD_BYTES:
-        raise BadMessage("board", f"the board of {board.scope} has {len(payload)} bytes, at most {MAX_BOARD_BYTES}")
+    decode_board(payload)
     return payload
 
 

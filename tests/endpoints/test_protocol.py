@@ -244,7 +244,7 @@ ORDER_LIMITS: dict[str, tuple[int, list[object], list[object]]] = {
     ),
     "tone": (14, [0, 3], [4, -1, False, None]),
     "asset": (15, [bytes(32)], [bytes(31), bytes(33), bytes(1), "a" * 32, None, 0]),
-    "asset_bytes": (16, [1, 2**28], [0, 2**28 + 1, -1, True, None]),
+    "asset_bytes": (16, [1, 2**24], [0, 2**24 + 1, -1, True, None]),
     "asset_ms": (17, [1, 86_400_000], [0, 86_400_001, -1, True, None]),
     "repeats": (18, [1, 100], [0, 101, -1, True, None]),
     "gap_ms": (19, [0, 600_000], [600_001, -1, False, None]),
@@ -393,11 +393,13 @@ def test_every_field_of_every_message_has_its_limits_tested() -> None:
 
 def test_a_board_that_no_speaker_would_read_is_not_written() -> None:
     many = tuple(replace(ORDER, id=f"o-{n}") for n in range(MAX_ORDERS + 1))
-    with pytest.raises(BadMessage, match="at most 64"):
+    with pytest.raises(BadMessage, match="not a list of at most 64"):
         encode_board(replace(BOARD, orders=many))
     long = tuple(replace(ORDER, id=f"o-{n}", areas=("130281102217",) * 1024) for n in range(5))
     with pytest.raises(BadMessage, match=f"at most {MAX_BOARD_BYTES}"):
         encode_board(replace(BOARD, orders=long))
+    with pytest.raises(BadMessage, match="asset_bytes"):
+        encode_board(replace(BOARD, orders=(replace(ORDER, asset_bytes=2**24 + 1),)))
     assert len(decode_board(encode_board(replace(BOARD, orders=many[:-1]))).orders) == MAX_ORDERS
 
 

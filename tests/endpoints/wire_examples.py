@@ -116,7 +116,7 @@ def orders(draw: st.DrawFn) -> Order:
         speakers=tuple(draw(st.lists(speaker_ids, max_size=3))),
         tone=draw(st.sampled_from(Tone)),
         asset=asset,
-        asset_bytes=draw(st.integers(1, 2**28)) if asset else 0,
+        asset_bytes=draw(st.integers(1, 2**24)) if asset else 0,
         asset_ms=draw(st.integers(1, 86_400_000)) if asset else 0,
         repeats=draw(st.integers(1, 100)),
         gap_ms=draw(st.integers(0, 600_000)),
