@@ -170,7 +170,7 @@ class Ladder:
         dirty, self._dirty = self._dirty, set()
         if not made and not dirty:
             return
-        rows = [row for order, name in dirty if (row := self._row(order, name)) is not None]
+        rows = [row for order, name in dirty if (row := self.row(order, name)) is not None]
         names = {order: list(self._rungs[order].deliveries) for order in made if order in self._rungs}
         now_ms = self._clock.now_ms()
 
@@ -186,11 +186,12 @@ class Ladder:
             self._dirty |= dirty
             raise
 
-    def _row(self, order: str, name: str) -> DeliveryRow | None:
+    def row(self, order: str, name: str) -> DeliveryRow | None:
+        """Where the order stands at one speaker; None when it is not in memory or not meant."""
         rung = self._rungs.get(order)
-        if rung is None:
+        delivery = rung.deliveries.get(name) if rung else None
+        if rung is None or delivery is None:
             return None
-        delivery = rung.deliveries[name]
         return DeliveryRow(order, name, delivery.state, delivery.reason, rung.changed_ms.get(name, 0))
 
     # ---- what is asked --------------------------------------------------------------------------------------------------
