@@ -6,14 +6,13 @@ Order of a start: database, keys, broker, services, web. Order of a stop: web, l
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from audio_assets.library import AssetLibrary
 from audio_assets.worker import RenderWorker
 from broadcast.clock import Clock, SystemClock
 from broadcast.domain.area_import import read_table
-from broadcast.domain.officers import Officer, Role
 from broadcast.keyring import Keyring, open_keyring
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
@@ -24,6 +23,7 @@ from broadcast.service.ingest import Ingest
 from broadcast.service.ladder import Ladder
 from broadcast.service.latency import Latency
 from broadcast.service.officers import Officers
+from broadcast.service.passwords import Argon2Hasher
 from broadcast.service.ports import StoreUnavailable, Tx
 from broadcast.service.presence import Speakers
 from broadcast.service.reach import Reach
@@ -48,9 +48,6 @@ from endpoints.sealing import broker_password, speaker_key
 
 log = logging.getLogger(__name__)
 
-FIRST_PASSWORD = "first-password"
-SYSTEM = Officer("system", "system", Role.ADMINISTRATOR, "")
-
 
 class Server:
     """One city's control server."""
@@ -67,7 +64,7 @@ class Server:
     async def start(self) -> None:
         """Up when it returns: the desk answers, the boards are on their way to the broker.
 
-        :raises StoreInUse, SchemaNotCurrent, StoreUnavailable, BadKeyFile, BrokerError, OSError: with a sentence for the technician.
+        :raises StoreInUse, SchemaNotCurrent, StoreUnavailable, BadKeyFile, BrokerError, OSError: with a sentence to act on.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         now_ms = self.clock.now_ms()
@@ -105,6 +102,7 @@ class Server:
         await self.wire.close()
         await self.broker.stop()
         await self.worker.close()
+        self.hasher.close()
         await self.store.close()
 
     async def _first_start(self) -> None:
@@ -118,14 +116,15 @@ class Server:
         clock, store, signers = self.clock, self.store, self.keyring.signers
         level_first = self.settings.rules.priority_order == "level-first"
         self.rule = OrderRule.LEVEL_FIRST if level_first else OrderRule.SEVERITY_FIRST
-        self.health, self.feed, self.latency = Health(clock.now_ms), Feed(), Latency()
+        self.health, self.feed = Health(clock.now_ms), Feed()
         self.estate = Estate(store=store, master=self.keyring.master)
         self.speakers = Speakers(clock=clock, on_change=self.feed.spoke)
         self.wire = ServerWire(on_message=self._on_message, on_up=self._on_wire_up, on_down=self._on_wire_down)
         self.boards = Boards(clock=clock, store=store, wire=self.wire, health=self.health, signers=signers, epoch=epoch)
         self.ladder = Ladder(
-            clock=clock, store=store, estate=self.estate, health=self.health, on_change=self.feed.delivered
+            clock=clock, store=store, estate=self.estate, health=self.health, on_change=self._on_delivered
         )
+        self.latency = Latency(clock=clock, broadcast=self.boards.carried.get, state=self.ladder.state)
         self.ingest = Ingest(
             clock=clock,
             store=store,
@@ -150,6 +149,8 @@ class Server:
             feed=self.feed,
             health=self.health,
         )
+        self.hasher = Argon2Hasher()
+        self.officers = Officers(clock=clock, store=store, hasher=self.hasher, live=self.broadcasts.live)
 
     async def _start_broker(self) -> None:
         asked = self.settings.broker
@@ -200,14 +201,22 @@ class Server:
             speakers=self.speakers,
             feed=self.feed,
             health=self.health,
-            officers=Officers(clock=self.clock, store=self.store),
-            reach=Reach(estate=self.estate, speakers=self.speakers, boards=self.boards, clock=self.clock),
-            wall=Wall(estate=self.estate, speakers=self.speakers, ladder=self.ladder, store=self.store),
+            officers=self.officers,
+            reach=Reach(
+                clock=self.clock, estate=self.estate, boards=self.boards, speakers=self.speakers, rule=self.rule
+            ),
+            wall=Wall(
+                clock=self.clock,
+                store=self.store,
+                estate=self.estate,
+                broadcasts=self.broadcasts,
+                ladder=self.ladder,
+                speakers=self.speakers,
+            ),
             latency=self.latency,
             wire_up=lambda: self.wire.is_up,
             asset=self._asset,
         )
-        self.officers = services.officers
         app = make_app(services, language=server.language, trust_forwarded=server.trust_forwarded)
         self._runner, port = await serve(app, host=server.host, port=server.port)
         self.address = f"http://{server.host}:{port}"
@@ -216,6 +225,7 @@ class Server:
         self._loop("ladder", 0.5, self._ladder_tick)
         self._loop("presence", 2.0, self._presence_tick)
         self._loop("housekeeping", 5.0, self.broadcasts.housekeep)
+        self._loop("sessions", 60.0, self.officers.housekeep)
         self._loop("conditions", 2.0, self._watch)
 
     def _loop(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -242,6 +252,7 @@ class Server:
 
     async def _presence_tick(self) -> None:
         self.speakers.tick(wire_up=self.wire.is_up)
+        self.latency.tick()
 
     async def _watch(self) -> None:
         """Turn what can be seen into conditions that the desk shows."""
@@ -274,6 +285,10 @@ class Server:
             value = getattr(state, name)
             if value is not None:  # what an engine can't tell is not there, rather than 0
                 self.health.counters[f"broker_{name}"] = value
+
+    def _on_delivered(self, broadcast: str, speakers: Sequence[str]) -> None:
+        self.feed.delivered(broadcast, speakers)
+        self.latency.moved(broadcast, speakers)
 
     # ---- the wire -------------------------------------------------------------------------------------------------------
 

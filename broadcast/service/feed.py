@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 EVERY_S = 0.2
@@ -41,10 +41,10 @@ class Feed:
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: set[asyncio.Future[None]] = set()
 
-    def delivered(self, broadcast: str, speakers: list[str] | tuple[str, ...]) -> None:
+    def delivered(self, broadcast: str, speakers: Sequence[str]) -> None:
         self._gather(lambda batch: batch.deliveries.setdefault(broadcast, set()).update(speakers))
 
-    def spoke(self, speakers: list[str] | tuple[str, ...]) -> None:
+    def spoke(self, speakers: Sequence[str]) -> None:
         self._gather(lambda batch: batch.speakers.update(speakers))
 
     def changed(self, broadcast: str) -> None:
