@@ -68,7 +68,9 @@ class Output(Protocol):
     def broken(self) -> bool:
         """The sound card is known not to work; the next heartbeat says so."""
 
-    def play(self, play: Play, sounding: Sounding) -> None: ...
+    def play(self, play: Play, sounding: Sounding, *, left_s: float) -> None:
+        """:param left_s: until the order's end, when the player will stop it."""
+
     def stop(self, order: str) -> None: ...
     def expect(self, orders: tuple[Order, ...]) -> None:
         """These are the orders that may have to sound, now or later: time to fetch their files."""
@@ -227,10 +229,14 @@ class Box:
                     self._output.stop(order)
                 case Play(order):
                     self._now_sounds = _Sounding(self, order.id)
-                    self._output.play(effect, self._now_sounds)
+                    self._output.play(effect, self._now_sounds, left_s=self._left_s(order))
                 case Send(message, frame):
                     self._say(message, frame)
         self._set_timer()
+
+    def _left_s(self, order: Order) -> float:
+        now_ms = self.player.time_ms(self.clock.now())
+        return 0.0 if now_ms is None else (order.not_after_ms - now_ms) / 1000
 
     def _keep(self, kept: Kept) -> None:
         """A speaker that cannot remember still warns: it goes on, says that its disk is broken, and tries again later."""

@@ -123,7 +123,7 @@ class SimulatedOutput:
         """The order that is heard now, or empty."""
         return self._order if self._started else ""
 
-    def play(self, play: Play, sounding: Sounding) -> None:
+    def play(self, play: Play, sounding: Sounding, *, left_s: float) -> None:
         self._clear()
         self._order, self._sounding = play.order.id, sounding
         self._timer = self._loop.call_later(self._latency_s, self._start, play)

@@ -1,0 +1,188 @@
+"""`lianbo speaker`: the program of a real box, a small Linux machine with a sound card and an amplifier."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from random import SystemRandom
+
+import aiohttp
+
+from audio_assets.library import AssetLibrary
+from audio_assets.pcm import FRAME_BYTES
+from endpoints.box import Box
+from endpoints.fetch import AssetFetcher
+from endpoints.kept import KeptFile
+from endpoints.provisioning import Provisioning
+from endpoints.sinks import NoSoundCard, NullSink, Sink, open_sink
+from endpoints.voice import Voice
+from endpoints.voice_output import OnError, OnTime, VoiceOutput
+
+ASSET_CACHE_BYTES = 512 * 1024 * 1024  # 46 hours of speech at 24 kbit/s
+REOPEN_EVERY_FRAMES = 250  # 5 s
+_PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+log = logging.getLogger(__name__)
+
+
+class FolderInUse(Exception):
+    """Another speaker runs with the same state folder; two of one identity throw each other off the broker."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(f"another speaker runs with the folder {folder}")
+
+
+class AwaitedSink:
+    """Stands in for a sound card that is not there when the speaker starts, and opens it when it comes.
+
+    :param spec: see `open_sink`.
+    """
+
+    def __init__(self, spec: str) -> None:
+        self._spec, self._pace, self._frames = spec, NullSink(), 0
+        self._sink: Sink | None = None
+
+    @property
+    def latency_s(self) -> float:
+        return self._sink.latency_s if self._sink else 0.0
+
+    @property
+    def lost(self) -> bool:
+        return self._sink is None or self._sink.lost
+
+    def write(self, frame: bytes) -> None:
+        """:raises SinkLost: once, when the device goes away after it had come."""
+        if self._sink is not None:
+            self._sink.write(frame)
+            return
+        self._pace.write(bytes(FRAME_BYTES))
+        self._frames += 1
+        if self._frames % REOPEN_EVERY_FRAMES == 0:
+            self._try_to_open()
+
+    def close(self) -> None:
+        if self._sink is not None:
+            self._sink.close()
+
+    def _try_to_open(self) -> None:
+        try:
+            self._sink = open_sink(self._spec)
+        except NoSoundCard as err:
+            log.debug("%s", err)
+        else:
+            log.warning("the sound card is there now")
+
+
+def open_or_await(spec: str) -> Sink:
+    """The sink of a setting, now or as soon as its sound card is there. :raises ValueError: no such kind of sink."""
+    try:
+        return open_sink(spec)
+    except NoSoundCard as err:
+        log.error("%s", err)
+        return AwaitedSink(spec)
+
+
+@asynccontextmanager
+async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink) -> AsyncIterator[Box]:
+    """A real speaker, from switching on to an orderly leave.
+
+    :param provisioning: of this one box; its first speaker is meant.
+    :param state: what survives a power cut, and the cache of sound files.
+    :param sink: closed at the end.
+    :raises FolderInUse: another process runs with it.
+    :raises OSError: the folder can't be used.
+    """
+    config, loop, random = provisioning.speakers[0], asyncio.get_running_loop(), SystemRandom()
+    with _locked(state):
+        library = AssetLibrary(state / "assets", max_bytes=ASSET_CACHE_BYTES)
+        async with aiohttp.ClientSession() as session:
+            url = provisioning.assets_url
+            fetcher = AssetFetcher(session, url, library, random=random) if url else None
+
+            def make_voice(started: OnTime, finished: OnTime, failed: OnError) -> Voice:
+                post = loop.call_soon_threadsafe
+                return Voice(sink, post=post, on_started=started, on_finished=finished, on_failed=failed)
+
+            output = VoiceOutput(make_voice, library, fetcher)
+            await output.start()
+            try:
+                box = Box(
+                    config.identity,
+                    provisioning.trust,
+                    broker=provisioning.broker_for(config),
+                    disk=KeptFile(state / "kept.cbor"),
+                    output=output,
+                    random=random,
+                )
+                box.start()
+                try:
+                    yield box
+                finally:
+                    await box.stop()
+            finally:
+                await output.close()
+                if fetcher is not None:
+                    await fetcher.close()
+
+
+async def run_speaker(provisioning: Provisioning, *, state: Path, sink: str) -> None:
+    """Until SIGTERM or SIGINT; then fades out, says goodbye to the broker and returns.
+
+    :param sink: auto, null, wav:PATH, pyaudio[:DEVICE].
+    :raises FolderInUse, OSError, ValueError: it can't start.
+    """
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with running_speaker(provisioning, state=state, sink=open_or_await(sink)) as box:
+        log.info("%s: speaks for %s; broker %r", box.player.who.id, box.player.who.area, box.link.address)
+        tell_systemd("READY=1")
+        await ended.wait()
+        tell_systemd("STOPPING=1")
+        log.info("%s: ends", box.player.who.id)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderInUse(folder) from None
+        yield
+
+
+def tell_systemd(what: str) -> None:
+    """One line to the service manager (sd_notify(3)), if there is one that wants to know."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        try:
+            line.sendto(what.encode(), address.replace("@", "\0", 1))
+        except OSError as err:
+            log.warning("systemd not told %s: %s", what, err)
+
+
+def log_for_a_service(*, verbose: bool = False) -> None:
+    """To standard error: with the priority that the journal reads (sd-daemon(3)) under systemd, with the time elsewhere."""
+    handler = logging.StreamHandler(sys.stderr)
+    if "JOURNAL_STREAM" in os.environ:
+        handler.setFormatter(_ForJournal("%(name)s: %(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
+
+
+class _ForJournal(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record).replace("\n", " | ")
+        return f"<{_PRIORITY.get(record.levelno, 6)}>{text}"
