@@ -194,7 +194,7 @@ class MqttLink:
         """
         if not self.connected:
             raise LinkDown(self.client_id, f"not connected: {self.last_reason}")
-        if len(self._unacked) >= self._max_inflight:
+        if qos and len(self._unacked) >= self._max_inflight:
             raise LinkFull(self.client_id, f"{len(self._unacked)} publishes wait for their PUBACK")
         if len(self._wire.outbox) + len(payload) > self._max_outbox_bytes:
             raise LinkFull(self.client_id, f"{len(self._wire.outbox)} bytes wait for the socket")
