@@ -65,6 +65,8 @@ def _stay(state: State, *causes: Cause) -> dict[Cause, State]:
 _BEFORE_SOUND = (R.RECEIVED, R.SCHEDULED)
 _LATE = (*_BEFORE_SOUND, R.SOUNDING, R.INTERRUPTED)  # older news that arrives after its successor
 
+# What was played is never taken back. A terminal state that stands for silence gives way to news of sound: late news, or a later
+# revision brought the order back; one that stands for a part gives way to the whole; DONE gives way to nothing.
 NEXT: dict[State, dict[Cause, State]] = {
     S.EXPECTED: {E.OVERDUE: S.UNREACHED, **_FIRST},
     S.RECEIVED: {E.OVERDUE: S.UNREACHED, **_FIRST},
@@ -72,13 +74,13 @@ NEXT: dict[State, dict[Cause, State]] = {
     S.SOUNDING: {E.OVERDUE: S.UNFINISHED, **_stay(S.SOUNDING, *_BEFORE_SOUND), **_STARTED},
     S.INTERRUPTED: {E.OVERDUE: S.UNFINISHED, **_stay(S.INTERRUPTED, *_BEFORE_SOUND), **_STARTED},
     S.UNREACHED: dict(_FIRST),  # given up, yet it may still sound
+    S.REFUSED: {**_FIRST, **_stay(S.REFUSED, *_BEFORE_SOUND)},
+    S.MISSED: {**_FIRST, **_stay(S.MISSED, *_BEFORE_SOUND)},
+    S.CANCELLED: {**_FIRST, **_stay(S.CANCELLED, *_BEFORE_SOUND), **_stay(S.STOPPED, R.SOUNDING, R.INTERRUPTED)},
     S.UNFINISHED: {**_stay(S.UNFINISHED, *_LATE), R.FINISHED: S.DONE, R.STOPPED: S.STOPPED, R.FAILED: S.FAILED},
-    S.DONE: _stay(S.DONE, *_LATE, R.FINISHED),
-    S.STOPPED: _stay(S.STOPPED, *_LATE, R.STOPPED),
-    S.CANCELLED: {**_stay(S.CANCELLED, *_BEFORE_SOUND, R.STOPPED), **_stay(S.STOPPED, R.SOUNDING, R.INTERRUPTED)},
-    S.REFUSED: _stay(S.REFUSED, R.RECEIVED, R.SCHEDULED, R.REFUSED),
-    S.MISSED: _stay(S.MISSED, *_BEFORE_SOUND, R.MISSED),
-    S.FAILED: {**_stay(S.FAILED, *_LATE, R.FAILED), R.FINISHED: S.DONE},
+    S.STOPPED: {**_stay(S.STOPPED, *_LATE, R.STOPPED, R.FAILED), R.FINISHED: S.DONE},
+    S.FAILED: {**_stay(S.FAILED, *_LATE, R.FAILED, R.STOPPED), R.FINISHED: S.DONE},
+    S.DONE: _stay(S.DONE, *_LATE, R.STOPPED, R.FINISHED, R.FAILED),
 }
 
 

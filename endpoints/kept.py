@@ -1,16 +1,28 @@
-"""What a speaker writes where it survives a power cut, and how: one small CBOR file, replaced as a whole."""
+"""What a speaker writes where it survives a power cut, and how: one small CBOR file with a check sum, replaced as a whole."""
 
+import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from endpoints import canonical
-from endpoints.protocol import BadMessage, Entry, OrderRule, Reason, Stage
+from endpoints.protocol import (
+    MAX_COUNTER,
+    MAX_MS,
+    BadMessage,
+    Entry,
+    OrderRule,
+    Reason,
+    Stage,
+    is_order_id,
+)
 
 MAX_KEPT_BYTES = 1 << 20
-_FORMAT = 1
+_FORMAT = 2
+_SUM_BYTES = 8  # against rot and torn writes, not against malice: who can write this file owns the speaker
 _TERMINAL = frozenset({Stage.FINISHED, Stage.REFUSED, Stage.MISSED, Stage.FAILED, Stage.STOPPED})
 
 
@@ -18,20 +30,26 @@ _TERMINAL = frozenset({Stage.FINISHED, Stage.REFUSED, Stage.MISSED, Stage.FAILED
 class Progress:
     """How far this speaker got with one order.
 
+    :param not_after_ms: the latest end that any revision of it had here.
     :param position_ms: where in its sound it was interrupted.
     :param first_started_ms: the server's time when it first sounded here; 0 when it has not.
+    :param by: id of the key that gave it.
+    :param asset: the file that it sounds, or empty.
     """
 
     order: str
     revision: int
     not_after_ms: int
     stage: Stage
+    reason: Reason = Reason.NONE
     position_ms: int = 0
     first_started_ms: int = 0
+    by: bytes = b""
+    asset: bytes = b""
 
     @property
     def terminal(self) -> bool:
-        """It has come to its end here and never sounds again."""
+        """It has come to its end here."""
         return self.stage in _TERMINAL
 
 
@@ -41,6 +59,7 @@ class Kept:
 
     :param boards: the frames as they came, verified again when they are read.
     :param epochs: the highest fencing epoch seen, by key id.
+    :param time_floor_ms: it was at least this late, server's time, when this was written.
     :param journal: report entries that the server has not confirmed.
     """
 
@@ -53,32 +72,78 @@ class Kept:
 
     def to_bytes(self) -> bytes:
         progress = [
-            [p.order, p.revision, p.not_after_ms, int(p.stage), p.position_ms, p.first_started_ms]
+            [p.order, p.revision, p.not_after_ms, p.stage, p.reason, p.position_ms, p.first_started_ms, p.by, p.asset]
             for p in self.progress.values()
         ]
-        journal = [[e.n, e.order, e.revision, int(e.stage), int(e.reason), e.at_ms] for e in self.journal]
+        journal = [[e.n, e.order, e.revision, e.stage, e.reason, e.at_ms] for e in self.journal]
         epochs = [[key_id, epoch] for key_id, epoch in self.epochs.items()]
-        body = [_FORMAT, list(self.boards), progress, epochs, self.time_floor_ms, int(self.rule), journal]
-        return canonical.encode(body)
+        body = [_FORMAT, list(self.boards), progress, epochs, self.time_floor_ms, self.rule, journal]
+        data = canonical.encode(body)
+        return _sum(data) + data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Kept":
-        """:raises BadMessage: not what `to_bytes` writes: a torn or foreign file."""
+        """:raises BadMessage: not what `to_bytes` writes: a torn, rotten or foreign file."""
+        sum_, body = data[:_SUM_BYTES], data[_SUM_BYTES:]
+        if sum_ != _sum(body):
+            raise BadMessage("kept", "the state file is torn, rotten or foreign: its check sum does not fit")
         try:
-            value: Any = canonical.decode(data, max_bytes=MAX_KEPT_BYTES)
+            value: Any = canonical.decode(body, max_bytes=MAX_KEPT_BYTES)
             kind, boards, progress, epochs, floor, rule, journal = value
             if kind != _FORMAT:
-                raise ValueError(f"format {kind}")
+                raise ValueError(f"format {kind}, not {_FORMAT}")
             return cls(
-                boards=tuple(bytes(frame) for frame in boards),
-                progress={p[0]: Progress(p[0], p[1], p[2], Stage(p[3]), p[4], p[5]) for p in progress},
-                epochs={bytes(key_id): int(epoch) for key_id, epoch in epochs},
-                time_floor_ms=int(floor),
+                boards=tuple(_blob(frame) for frame in boards),
+                progress={p.order: p for p in map(_progress, progress)},
+                epochs={_blob(key_id): _whole(epoch) for key_id, epoch in epochs},
+                time_floor_ms=_whole(floor, MAX_MS),
                 rule=OrderRule(rule),
-                journal=tuple(Entry(e[0], e[1], e[2], Stage(e[3]), Reason(e[4]), e[5]) for e in journal),
+                journal=tuple(map(_entry, journal)),
             )
-        except (ValueError, TypeError, IndexError, KeyError) as err:
+        except (ValueError, TypeError) as err:
             raise BadMessage("kept", f"the state file can't be read: {err}") from err
+
+
+def _sum(data: bytes) -> bytes:
+    return hashlib.sha256(b"lianbo kept " + data).digest()[:_SUM_BYTES]
+
+
+def _progress(item: Any) -> Progress:
+    order, revision, not_after_ms, stage, reason, position_ms, first_started_ms, by, asset = item
+    return Progress(
+        _order_id(order),
+        _whole(revision),
+        _whole(not_after_ms, MAX_MS),
+        Stage(stage),
+        Reason(reason),
+        _whole(position_ms),
+        _whole(first_started_ms, MAX_MS),
+        _blob(by),
+        _blob(asset),
+    )
+
+
+def _entry(item: Any) -> Entry:
+    n, order, revision, stage, reason, at_ms = item
+    return Entry(_whole(n), _order_id(order), _whole(revision), Stage(stage), Reason(reason), _whole(at_ms, MAX_MS))
+
+
+def _whole(value: Any, high: int = MAX_COUNTER) -> int:
+    if type(value) is not int or not 0 <= value <= high:
+        raise ValueError(f"{value!r} is no whole number from 0 to {high}")
+    return value
+
+
+def _blob(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} where bytes belong")
+    return value
+
+
+def _order_id(value: Any) -> str:
+    if not is_order_id(value):
+        raise ValueError(f"{value!r} is no order id")
+    return str(value)
 
 
 class KeptFile:
@@ -86,9 +151,14 @@ class KeptFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._beside = path.with_name(path.name + ".new")
 
     def read(self) -> Kept:
-        """:raises BadMessage: the file is there and can't be read; the caller reports it and starts empty."""
+        """What was written last, or an empty `Kept` on the first start.
+
+        :raises BadMessage: the file is there and is not ours or not whole; the caller reports it and starts empty.
+        :raises OSError: the disk does not give it.
+        """
         try:
             return Kept.from_bytes(self._path.read_bytes())
         except FileNotFoundError:
@@ -96,12 +166,16 @@ class KeptFile:
 
     def write(self, kept: Kept) -> None:
         """:raises OSError: the disk is full or broken; the file is as it was."""
-        beside = self._path.with_suffix(".new")
-        with beside.open("wb") as file:
-            file.write(kept.to_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        try:
+            with self._beside.open("wb") as file:
+                file.write(kept.to_bytes())
+                file.flush()
+                os.fsync(file.fileno())
+            self._beside.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                self._beside.unlink()  # half a file only takes the room that the next try needs
+            raise
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -1,0 +1,124 @@
+"""How far a speaker got with every order it knows, over power cuts: what has ended, what may begin again, what can be forgotten.
+
+An order that has ended must not be forgotten while any board may still bring it, or it would sound twice.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from endpoints.journal import Journal
+from endpoints.kept import Progress
+from endpoints.protocol import Order, Reason, Stage
+
+FORGET_AFTER_MS = 3_600_000  # no order sounds after its end; the hour is for clocks that were set right
+LEDGER_LIMIT = 1_024  # 150 kB; five days of a busy county
+
+
+class Ledger:
+    """Every step is noted here once, and told by the journal.
+
+    :param kept: what the last run wrote.
+    """
+
+    __slots__ = ("_journal", "_progress", "changed")
+
+    def __init__(self, kept: Mapping[str, Progress], journal: Journal) -> None:
+        self._progress, self._journal = dict(kept), journal
+        self.changed = False  # since it was last written to the disk; the writer resets it
+
+    def __getitem__(self, order: str) -> Progress:
+        return self._progress[order]
+
+    def __iter__(self) -> Iterator[Progress]:
+        return iter(tuple(self._progress.values()))
+
+    def get(self, order: str) -> Progress | None:
+        return self._progress.get(order)
+
+    def as_dict(self) -> dict[str, Progress]:
+        return dict(self._progress)
+
+    def done(self, orders: Iterable[str]) -> frozenset[str]:
+        """Those of them that have come to their end here."""
+        return frozenset(order for order in orders if self._progress[order].terminal)
+
+    def note(
+        self,
+        order: str,
+        stage: Stage,
+        reason: Reason,
+        now_ms: int | None,
+        *,
+        position_ms: int | None = None,
+        first_started_ms: int | None = None,
+    ) -> None:
+        """An order reached a stage.
+
+        :param now_ms: the server's time; None while there is none.
+        :param position_ms, first_started_ms: None leaves them as they are.
+        """
+        known = self._progress[order]
+        position_ms = known.position_ms if position_ms is None else position_ms
+        first_ms = known.first_started_ms if first_started_ms is None else first_started_ms
+        self._progress[order] = replace(
+            known, stage=stage, reason=reason, position_ms=position_ms, first_started_ms=first_ms
+        )
+        self._journal.add(order, known.revision, stage, reason, now_ms or 0)
+        self.changed = True
+
+    def hear_of(self, order: Order, by: bytes, *, usurped: bool) -> None:
+        """Begin with an order, or begin again with one that ended.
+
+        :param by: id of the key that gave it.
+        :param usurped: its id had been used by a key that could not have given it: nothing of what is known is the order's own.
+        """
+        known = self._progress.get(order.id)
+        new = Progress(order.id, order.revision, order.not_after_ms, Stage.RECEIVED, by=by, asset=order.asset)
+        if known is not None and not usurped:
+            not_after_ms = max(known.not_after_ms, order.not_after_ms)
+            new = replace(new, not_after_ms=not_after_ms, first_started_ms=known.first_started_ms)
+        self._progress[order.id] = new
+        self.changed = True
+
+    def follow(self, order: Order) -> None:
+        """A known order is on the boards, perhaps changed. Of one that ended only its latest end is of interest."""
+        known = self._progress[order.id]
+        not_after_ms = max(known.not_after_ms, order.not_after_ms)
+        now = replace(known, not_after_ms=not_after_ms)
+        if not known.terminal:
+            position_ms = known.position_ms if order.asset == known.asset else 0
+            revision = max(known.revision, order.revision)
+            now = replace(now, revision=revision, asset=order.asset, position_ms=position_ms)
+        if now != known:
+            self._progress[order.id] = now
+            self.changed = True
+
+    def forget(self, now_ms: int, on_boards: frozenset[str]) -> None:
+        """Drop what no board can bring back: off every held board, and over for an hour.
+
+        Beyond the limit the earliest ends go first; an order that is on a board never does.
+        """
+        loose = [progress for progress in self._progress.values() if progress.order not in on_boards]
+        gone = [progress.order for progress in loose if now_ms > progress.not_after_ms + FORGET_AFTER_MS]
+        too_many = len(self._progress) - LEDGER_LIMIT
+        if too_many > len(gone):
+            gone = [progress.order for progress in sorted(loose, key=lambda one: one.not_after_ms)[:too_many]]
+        for order in gone:
+            del self._progress[order]
+            self.changed = True
+
+
+def begins_again(known: Progress, order: Order) -> bool:
+    """Whether a higher revision makes an order that ended here live again. What has been played out never does.
+
+    A refusal or a cancel holds for the revision that it met: an order that is widened from a township to the county leaves the
+    one board and comes on the other, and the two may arrive either way round. An end that has come is undone by a later end.
+    Words that were late come in a revision with another file, perhaps after the tone alone has been played out.
+    """
+    if not known.terminal or order.revision <= known.revision:
+        return False
+    if known.stage is Stage.MISSED or known.reason is Reason.ENDED:
+        return order.not_after_ms > known.not_after_ms
+    if known.stage in {Stage.FINISHED, Stage.FAILED}:
+        return order.asset not in {b"", known.asset}
+    return known.stage is Stage.REFUSED or known.reason is Reason.CANCELLED
