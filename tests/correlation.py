@@ -35,12 +35,11 @@ class Match:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a recording that holds one sound, which had got to `source_ms` when the stretch began."""
+    """A stretch of a recording that holds one sound."""
 
     name: str
     start_ms: int
     end_ms: int
-    source_ms: int
 
 
 def samples(data: bytes) -> Samples:
@@ -68,43 +67,24 @@ def find_windows(sound: Samples, recording: Samples, *, window_s: float = 3.0) -
     return [Match(match.at - start, match.score) for match, start in zip(found, starts, strict=True)]
 
 
-def split(recording: Samples, sources: Mapping[str, Samples], *, threshold: float = 0.6) -> list[Span]:
+def split(recording: Samples, sources: Mapping[str, Samples], *, threshold: float = 0.8) -> list[Span]:
     """What sounded when, to 200 ms. Silence is left out; what is none of the sources, or two at once, is called `?`.
 
-    A steady note fits many places: where the sound may simply have gone on, it has.
+    Where in its source a stretch lies is for `find` to say: a steady note fits many places.
     """
     coarse = {name: _thinned(source) for name, source in sources.items()}
     spans: list[Span] = []
     for start_ms, piece in _pieces(recording):
         if np.sqrt(np.mean(piece**2)) < _SILENCE_RMS:
             continue
-        last = spans[-1] if spans else Span("", 0, 0, 0)
-        thin = _thinned(piece)
-        scores = {name: _correlate(thin, source) for name, source in coarse.items()}
-        name = max(scores, key=lambda name: float(scores[name].max()))
-        best = float(scores[name].max())
-        if best < threshold:
-            spans.append(Span("?", start_ms, start_ms + _LABEL_MS, 0))
-        elif last.name in scores and _score_going_on(last, start_ms, scores[last.name]) > max(threshold, best - 0.1):
-            spans[-1] = Span(last.name, last.start_ms, start_ms + _LABEL_MS, last.source_ms)
+        scores = {name: find(_thinned(piece), source).score for name, source in coarse.items()}
+        name = max(scores, key=scores.__getitem__)
+        name = name if scores[name] >= threshold else "?"
+        if spans and spans[-1].name == name != "?":
+            spans[-1] = Span(name, spans[-1].start_ms, start_ms + _LABEL_MS)
         else:
-            at_ms = round(int(np.argmax(scores[name])) * _COARSE * 1000 / RATE_HZ)
-            if (last.name, last.end_ms - last.start_ms, last.end_ms) == (name, _LABEL_MS, start_ms):
-                spans.pop()  # its first piece, cut or faded, fitted another place as well
-                spans.append(Span(name, last.start_ms, start_ms + _LABEL_MS, at_ms - _LABEL_MS))
-            else:
-                spans.append(Span(name, start_ms, start_ms + _LABEL_MS, at_ms))
+            spans.append(Span(name, start_ms, start_ms + _LABEL_MS))
     return spans
-
-
-def _score_going_on(span: Span, at_ms: int, scores: Samples) -> float:
-    """How well the piece fits where the sound would be by now, give or take a millisecond; in its last piece, at its end."""
-    place = (span.source_ms + at_ms - span.start_ms) * RATE_HZ // 1000 // _COARSE
-    if len(scores) <= place < len(scores) + _LABEL_MS * RATE_HZ // 1000 // _COARSE:
-        near = scores[-200:]
-    else:
-        near = scores[max(0, place - 8) : place + 9]
-    return float(near.max()) if near.size else -1.0
 
 
 def _pieces(recording: Samples) -> Iterator[tuple[int, Samples]]:
@@ -122,7 +102,7 @@ def _correlate(sound: Samples, recording: Samples) -> Samples:
     """The score of every place where the whole sound fits."""
     places = len(recording) - len(sound) + 1
     assert places > 0, "the recording is shorter than the sound"
-    size = 1 << (len(recording) + len(sound) - 1).bit_length()
+    size = 1 << (len(recording) - 1).bit_length()  # what wraps round lies behind the last place
     product = np.fft.irfft(np.fft.rfft(recording, size) * np.conj(np.fft.rfft(sound, size)), size)[:places]
     sums = np.concatenate(([0.0], np.cumsum(recording**2)))
     energy = np.maximum(sums[len(sound) :] - sums[:places], 0.0)

@@ -1,0 +1,115 @@
+"""A private PulseAudio with sound cards that nobody hears: for tests of PyAudio in real time, without hardware.
+
+It runs as root too, speaks over one Unix socket in a folder of its own, touches no other sound server and ends with the test.
+PyAudio sees each card under its name through an ALSA configuration that is set before the process under test starts.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+TOOLS = ("pulseaudio", "pactl", "parec")
+missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+needs_pulse = pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+
+_READY_WITHIN_S = 5.0
+_ALSA = """\
+pcm_type.pulse {{ lib "libasound_module_pcm_pulse.so" }}
+ctl_type.pulse {{ lib "libasound_module_ctl_pulse.so" }}
+pcm.!default {{ type pulse server "unix:{socket}" device "{first}" }}
+{cards}
+"""
+_CARD = 'pcm.{name} {{ type pulse server "unix:{socket}" device "{name}" hint {{ show on description "{name}" }} }}'
+
+
+class Pulse:
+    """The running server."""
+
+    def __init__(self, folder: Path, cards: Sequence[str]) -> None:
+        self.folder, self.cards = folder, tuple(cards)
+        self.socket = folder / "native"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the process that shall play on its cards."""
+        return {
+            **os.environ,
+            "ALSA_CONFIG_PATH": f"/usr/share/alsa/alsa.conf:{self.folder / 'asound.conf'}",
+            "PULSE_SERVER": f"unix:{self.socket}",
+            "PULSE_COOKIE": str(self.folder / "cookie"),
+            "XDG_RUNTIME_DIR": str(self.folder),
+            "HOME": str(self.folder),
+        }
+
+    @contextmanager
+    def recording(self, card: str, path: Path) -> Iterator[None]:
+        """Write what the card plays, from now on, as raw mono s16 of 48 kHz."""
+        command = ["parec", "--device", f"{card}.monitor", "--rate=48000", "--format=s16le", "--channels=1"]
+        with path.open("wb") as file:
+            recorder = subprocess.Popen([*command, "--latency-msec=20", "--raw"], stdout=file, env=self.environment)
+            try:
+                deadline = time.monotonic() + _READY_WITHIN_S
+                while path.stat().st_size == 0:
+                    assert time.monotonic() < deadline, "parec records nothing"
+                    time.sleep(0.02)
+                yield
+            finally:
+                recorder.terminate()
+                recorder.wait()
+
+
+@contextmanager
+def pulse(cards: Sequence[str]) -> Iterator[Pulse]:
+    """Start it with these cards, end it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="pulse-") as name:  # a socket's path must be short
+        server = Pulse(Path(name), cards)
+        _write(server)
+        with (server.folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                ["pulseaudio", "-n", "-F", str(server.folder / "script.pa"), "--exit-idle-time=-1", "--daemonize=no"],
+                env=server.environment,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            _wait_for(server, process)
+            yield server
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _write(server: Pulse) -> None:
+    form = "format=s16le rate=48000 channels=1"
+    script = [f"load-module module-null-sink sink_name={card} {form}" for card in server.cards]
+    script.append(f"load-module module-native-protocol-unix socket={server.socket} auth-anonymous=1")
+    (server.folder / "script.pa").write_text("\n".join(script) + "\n")
+    cards = "\n".join(_CARD.format(name=card, socket=server.socket) for card in server.cards)
+    alsa = _ALSA.format(socket=server.socket, first=server.cards[0], cards=cards)
+    (server.folder / "asound.conf").write_text(alsa)
+
+
+def _wait_for(server: Pulse, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while time.monotonic() < deadline and process.poll() is None:
+        seen = subprocess.run(
+            ["pactl", "list", "short", "sinks"], env=server.environment, capture_output=True, text=True, check=False
+        )
+        if all(card in seen.stdout for card in server.cards):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"PulseAudio did not come up: {(server.folder / 'log').read_text()}")
+
+
+@pytest.fixture
+def three_cards() -> Iterator[Pulse]:
+    """Three boxes' worth of sound cards."""
+    with pulse(["box1", "box2", "box3"]) as server:
+        yield server
