@@ -49,20 +49,25 @@ class Pulse:
         }
 
     @contextmanager
-    def recording(self, card: str, path: Path) -> Iterator[None]:
-        """Write what the card plays, from now on, as raw mono s16 of 48 kHz."""
-        command = ["parec", "--device", f"{card}.monitor", "--rate=48000", "--format=s16le", "--channels=1"]
-        with path.open("wb") as file:
-            recorder = subprocess.Popen([*command, "--latency-msec=20", "--raw"], stdout=file, env=self.environment)
-            try:
-                deadline = time.monotonic() + _READY_WITHIN_S
-                while path.stat().st_size == 0:
-                    assert time.monotonic() < deadline, "parec records nothing"
-                    time.sleep(0.02)
-                yield
-            finally:
+    def recording(self, folder: Path) -> Iterator[None]:
+        """Write what each card plays, from now on, into a file of its name: raw mono s16 of 48 kHz."""
+        files = {card: folder / card for card in self.cards}
+        recorders = [self._recorder(card, path) for card, path in files.items()]
+        try:
+            deadline = time.monotonic() + _READY_WITHIN_S
+            while not all(path.stat().st_size for path in files.values()):
+                assert time.monotonic() < deadline, "parec records nothing"
+                time.sleep(0.02)
+            yield
+        finally:
+            for recorder in recorders:
                 recorder.terminate()
                 recorder.wait()
+
+    def _recorder(self, card: str, path: Path) -> "subprocess.Popen[bytes]":
+        command = ["parec", f"--device={card}.monitor", "--rate=48000", "--format=s16le", "--channels=1", "--raw"]
+        with path.open("wb") as file:
+            return subprocess.Popen([*command, "--latency-msec=20"], stdout=file, env=self.environment)
 
 
 @contextmanager

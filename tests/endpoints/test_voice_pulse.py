@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +81,7 @@ def perform(server: Pulse, folder: Path) -> list[dict[str, float]]:
     for file, pcm in zip(files, (melody(), SPEECH), strict=True):
         file.write_bytes(pcm.data)
     command = [sys.executable, "-c", BOXES, *map(str, files), *server.cards]
-    with ExitStack() as recorders:
-        for card in server.cards:
-            recorders.enter_context(server.recording(card, folder / card))
+    with server.recording(folder):
         done = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=40, check=True)
     return list(json.loads(done.stdout))
 
@@ -100,9 +97,7 @@ def check(heard: "np.typing.NDArray[np.float64]", facts: dict[str, float]) -> No
     waited_s = (at_signal.at - at_routine.at) / RATE_HZ - (facts["decided_at"] - facts["routine_at"])
     assert waited_s < 2 * FRAME_S + JITTER_S
     assert facts["signal_at"] - facts["decided_at"] < 2 * FRAME_S + JITTER_S
-    assert all(abs(match.at - (at_signal.at + signal.size)) < 48 for match in at_speech), (
-        "speech right after the signal"
-    )
+    assert all(abs(match.at - (at_signal.at + signal.size)) < 48 for match in at_speech), "right after the signal"
     end = at_speech[0].at + speech.size
     assert find(speech[-RATE_HZ // 10 :], heard[end - RATE_HZ // 10 - 48 : end + 48]).score > 0.98, "to its last 100 ms"
     assert again.at / RATE_HZ < 0.4, "the routine is back"
