@@ -95,7 +95,8 @@ def _pieces(recording: Samples) -> Iterator[tuple[int, Samples]]:
 
 def _thinned(sound: Samples) -> Samples:
     """A sixth of the rate, by means of six: enough of a low-pass to tell sounds apart."""
-    return sound[: len(sound) // _COARSE * _COARSE].reshape(-1, _COARSE).mean(axis=1)
+    thinned: Samples = sound[: len(sound) // _COARSE * _COARSE].reshape(-1, _COARSE).mean(axis=1)
+    return thinned
 
 
 def _correlate(sound: Samples, recording: Samples) -> Samples:
