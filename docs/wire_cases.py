@@ -1,0 +1,457 @@
+"""The cases of docs/wire-vectors.json: keys, messages, frames bent in every way, questions of scope and of who has the air."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from endpoints.arbitration import Listener, choose
+from endpoints.canonical import decode, encode
+from endpoints.protocol import (
+    MAX_BOARD_BYTES,
+    MAX_MS,
+    Band,
+    Board,
+    Entry,
+    Held,
+    Hello,
+    Kind,
+    Level,
+    Order,
+    OrderRule,
+    Reason,
+    Report,
+    Resume,
+    Severity,
+    Stage,
+    TimeAnswer,
+    Tone,
+    encode_board,
+    encode_hello,
+    encode_report,
+    encode_time_answer,
+    order_to_map,
+)
+from endpoints.sealing import (
+    Algorithm,
+    Ed25519Signer,
+    Message,
+    Signer,
+    Sm2Signer,
+    TrustedKey,
+    seal,
+    seal_by_speaker,
+    speaker_key,
+    verify,
+)
+
+COUNTY, TOWNSHIP, OTHER_TOWNSHIP, VILLAGE = "130281000000", "130281102000", "130281103000", "130281102217"
+SPEAKER = "zh-102217-01"
+NOON_MS = 1_793_160_000_000  # 2026-10-28T04:00:00Z, noon in Beijing
+HOUR_MS = 3_600_000
+BOOT = 0x1F2E3D4C5B6A
+NONCE = bytes.fromhex("a1a2a3a4a5a6a7a8")
+MASTER = bytes(range(32))
+BOX_KEY = speaker_key(MASTER, SPEAKER)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A server's key of the vectors: how it signs, and what it may say (None: nobody trusts it)."""
+
+    signer: Signer
+    secret: bytes
+    scope: TrustedKey | None = None
+
+    @property
+    def trusted(self) -> TrustedKey:
+        if self.scope is None:
+            raise LookupError("nobody trusts this key")
+        return self.scope
+
+
+def key(signer: Signer, secret: bytes, **scope: Any) -> Key:
+    wide = {
+        "area": COUNTY,
+        "highest_band": Band.LIFE_SAFETY,
+        "exercise": False,
+        "not_before_ms": 0,
+        "not_after_ms": MAX_MS,
+    }
+    return Key(signer, secret, TrustedKey(signer.algorithm, signer.public, **{**wide, **scope}))
+
+
+def seed(number: int) -> bytes:
+    return bytes([number]) * 32
+
+
+KEYS = {
+    "county": key(Ed25519Signer(seed(1)), seed(1)),
+    "county-sm2": key(Sm2Signer(seed(2)), seed(2)),
+    "township": key(
+        Ed25519Signer(seed(3)),
+        seed(3),
+        area=TOWNSHIP,
+        highest_band=Band.NOTICE,
+        not_before_ms=NOON_MS - HOUR_MS,
+        not_after_ms=NOON_MS + HOUR_MS,
+    ),
+    "drill": key(Ed25519Signer(seed(4)), seed(4), exercise=True),
+    "stranger": Key(Ed25519Signer(seed(5)), seed(5)),
+}
+
+FLOOD = Order(
+    id="01KCN7M9ZQ3V8R2T6W4X5Y1A0B",
+    revision=2,
+    kind=Kind.EMERGENCY,
+    band=Band.EMERGENCY,
+    severity=Severity.ORANGE,
+    level=Level.CITY,
+    exercise=False,
+    issued_at_ms=NOON_MS,
+    not_before_ms=NOON_MS,
+    not_after_ms=NOON_MS + HOUR_MS,
+    areas=(TOWNSHIP, OTHER_TOWNSHIP),
+    excluded=("130281103207",),
+    speakers=("zh-gate-01",),
+    tone=Tone.ATTENTION,
+    asset=bytes.fromhex("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+    asset_bytes=61_440,
+    asset_ms=15_360,
+    repeats=3,
+    gap_ms=1_000,
+    resume=Resume.RESTART,
+    volume_percent=90,
+)
+NEWS = replace(
+    FLOOD,
+    id="news-2026-10-28",
+    revision=1,
+    kind=Kind.ROUTINE,
+    band=Band.ROUTINE,
+    severity=Severity.UNKNOWN,
+    issued_at_ms=NOON_MS - HOUR_MS,
+    not_before_ms=NOON_MS - 60_000,
+    areas=(COUNTY,),
+    excluded=(),
+    speakers=(),
+    tone=Tone.NONE,
+    repeats=1,
+    resume=Resume.REJOIN,
+    volume_percent=0,
+)
+BOARDS = {
+    "empty": Board(COUNTY, 1, 1, NOON_MS, ()),
+    "one order": Board(TOWNSHIP, 7, 42, NOON_MS, (FLOOD,)),
+    "two orders": Board(COUNTY, 7, 1_000, NOON_MS + 1, (NEWS, replace(FLOOD, id="o-2", asset=b"", asset_bytes=0, asset_ms=0))),
+    "of a speaker": Board(SPEAKER, 2**63 - 1, 2**63 - 1, MAX_MS, ()),
+}  # fmt: skip
+TIME = TimeAnswer(SPEAKER, NONCE, 7, NOON_MS, BOOT, 17, OrderRule.SEVERITY_FIRST)
+ASKING = Hello(SPEAKER, BOOT, NONCE, 0, 1, 1, "", 8, (0, 0, 0, 0), (), 0)
+HOLDS = (Held(TOWNSHIP, 7, 42), Held(COUNTY, 7, 1_000))
+SOUNDING = Hello(SPEAKER, BOOT, b"", 86_400, 18, 20, FLOOD.id, 0, (0, 3, 1, 2), HOLDS, NOON_MS)
+REPORT = Report(
+    SPEAKER,
+    BOOT,
+    (
+        Entry(18, FLOOD.id, 2, Stage.RECEIVED, Reason.NONE, NOON_MS + 120),
+        Entry(19, FLOOD.id, 2, Stage.SOUNDING, Reason.NONE, NOON_MS + 180),
+        Entry(20, NEWS.id, 1, Stage.INTERRUPTED, Reason.NONE, NOON_MS + 180),
+    ),
+)
+
+
+def mode(exercise: bool) -> str:
+    return "exercise" if exercise else "live"
+
+
+def aad(message: Message, exercise: bool) -> str:
+    return f"lianbo/1/{mode(exercise)}/{message}"
+
+
+# ---- what is to be opened ---------------------------------------------------------------------------------------------------
+
+
+def signed(old: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Frames of the server that a speaker takes."""
+    for name, board in BOARDS.items():
+        yield sign1(f"board, {name}", Message.BOARD, encode_board(board), "county", old)
+    drill = replace(BOARDS["one order"], orders=(replace(FLOOD, exercise=True),))
+    yield sign1("board, of an exercise", Message.BOARD, encode_board(drill), "drill", old)
+    yield sign1(
+        "board, of a township", Message.BOARD, encode_board(Board(TOWNSHIP, 1, 9, NOON_MS, ())), "township", old
+    )
+    yield sign1("board, signed with SM2", Message.BOARD, encode_board(BOARDS["one order"]), "county-sm2", old)
+    yield sign1("time", Message.TIME, encode_time_answer(TIME), "county", old)
+    yield sign1("time, signed with SM2", Message.TIME, encode_time_answer(TIME), "county-sm2", old)
+
+
+def sign1(name: str, message: Message, payload: bytes, by: str, old: dict[str, str]) -> dict[str, Any]:
+    signer = KEYS[by].signer
+    exercise = by == "drill"
+    protected = encode({1: int(signer.algorithm), 4: signer.key_id})
+    to_sign = encode(["Signature1", protected, aad(message, exercise).encode(), payload])
+    frame = seal(payload, message, exercise=exercise, signer=signer)
+    before = bytes.fromhex(old.get(name, ""))
+    if before[:-64] == frame[:-64] and verify(signer.algorithm, signer.public, to_sign, before[-64:]):
+        frame = before
+    return {
+        "name": name,
+        "message": message.value,
+        "mode": mode(exercise),
+        "key": by,
+        "fields": readable(payload),
+        "payload": payload.hex(),
+        "signed_bytes": to_sign.hex(),
+        "frame": frame.hex(),
+    }
+
+
+def said() -> Iterator[dict[str, Any]]:
+    """Frames of a speaker that the server takes."""
+    for name, message, payload, exercise in (
+        ("hello, asking for the time after a start", Message.HELLO, encode_hello(ASKING), False),
+        ("hello, while it sounds", Message.HELLO, encode_hello(SOUNDING), False),
+        ("report", Message.REPORT, encode_report(REPORT), False),
+        ("report, in an exercise", Message.REPORT, encode_report(REPORT), True),
+    ):
+        protected = encode({1: int(Algorithm.HMAC_SHA256)})
+        yield {
+            "name": name,
+            "message": message.value,
+            "mode": mode(exercise),
+            "fields": readable(payload),
+            "payload": payload.hex(),
+            "authenticated_bytes": encode(["MAC0", protected, aad(message, exercise).encode(), payload]).hex(),
+            "frame": seal_by_speaker(payload, message, exercise=exercise, key=BOX_KEY).hex(),
+        }
+
+
+def readable(payload: bytes) -> Any:
+    """The payload as JSON can hold it: byte strings as {"hex": …}, keys as decimal digits."""
+
+    def show(value: Any) -> Any:
+        if isinstance(value, bytes):
+            return {"hex": value.hex()}
+        if isinstance(value, dict):
+            return {str(name): show(item) for name, item in value.items()}
+        return [show(item) for item in value] if isinstance(value, list) else value
+
+    return show(decode(payload, max_bytes=MAX_BOARD_BYTES))
+
+
+# ---- what is to be refused ----------------------------------------------------------------------------------------------------
+
+
+def refused() -> Iterator[dict[str, Any]]:
+    """Frames that a speaker in live mode, trusting all keys but the stranger's, counts as `as` and forgets."""
+    good = encode_board(BOARDS["one order"])
+    live = seal(good, Message.BOARD, exercise=False, signer=KEYS["county"].signer)
+    signer = KEYS["county"].signer
+    for name, frame, message, why in not_authentic(good, live):
+        yield {
+            "name": name,
+            "message": message.value,
+            "mode": "live",
+            "as": "not authentic",
+            "why": why,
+            "frame": frame.hex(),
+        }
+    for name, frame, why in misspelt(good, live):
+        yield {"name": name, "message": "board", "mode": "live", "as": "unreadable", "why": why, "frame": frame.hex()}
+    long = seal(bytes(1_024 + 200), Message.TIME, exercise=False, signer=signer)
+    why = "its payload has at most 1,024 bytes"
+    yield {"name": "too long", "message": "time", "mode": "live", "as": "unreadable", "why": why, "frame": long.hex()}
+    for name, payload, why in unreadable():
+        frame = seal(payload, Message.BOARD, exercise=False, signer=signer)
+        yield {"name": name, "message": "board", "mode": "live", "as": "unreadable", "why": why, "frame": frame.hex()}
+
+
+def not_authentic(good: bytes, live: bytes) -> Iterable[tuple[str, bytes, Message, str]]:
+    county, board = KEYS["county"].signer, Message.BOARD
+    turned = bytearray(live)
+    turned[-1] ^= 1
+    changed = live.replace(b"\x18\x2a", b"\x18\x2b", 1)  # version 42 becomes 43
+    drill = seal(good, board, exercise=True, signer=KEYS["drill"].signer)
+    yield "a bit of the signature turned", bytes(turned), board, "the signature does not fit"
+    yield "a bit of the payload turned", changed, board, "the signature does not fit"
+    yield (
+        "an unknown key",
+        seal(good, board, exercise=False, signer=KEYS["stranger"].signer),
+        board,
+        "no trusted key has that id",
+    )
+    yield "an exercise heard as live", drill, board, "the key is for exercises"
+    yield (
+        "a live key under the words of an exercise",
+        seal(good, board, exercise=True, signer=county),
+        board,
+        "the external_aad says exercise, so the signature does not fit",
+    )
+    answer = seal(encode_time_answer(TIME), Message.TIME, exercise=False, signer=county)
+    yield "a time answer in place of a board", answer, board, "the external_aad says time"
+    yield (
+        "a board in place of a time answer",
+        live[:300] if len(live) < 300 else live,
+        Message.TIME,
+        "the external_aad says board",
+    )
+    sm2 = KEYS["county-sm2"].signer
+    confused = encode([encode({1: -8, 4: sm2.key_id}), {}, good, bytes(64)])
+    yield "the other algorithm's number", confused, board, "the key of that id is an SM2 key"
+    short = encode([encode({1: -8, 4: county.key_id}), {}, good, live[-64:-1]])
+    yield "a signature of 63 bytes", short, board, "a signature has 64 bytes"
+
+
+def misspelt(good: bytes, live: bytes) -> Iterable[tuple[str, bytes, str]]:
+    signer = KEYS["county"].signer
+    kid, protected = signer.key_id, encode({1: -8, 4: signer.key_id})
+    to_sign = encode(["Signature1", protected, aad(Message.BOARD, False).encode(), b"abc"])
+    small = encode([protected, {}, b"abc", signer.sign(to_sign)])
+    mac = seal_by_speaker(good, Message.BOARD, exercise=False, key=BOX_KEY)
+    yield "a COSE tag", b"\xd2" + live, "frames have no tag"
+    yield "a byte after the end", live + b"\0", "nothing follows the frame"
+    yield "cut short", live[:-1], "the frame ends too early"
+    yield "an unprotected header", encode([protected, {4: kid}, good, live[-64:]]), "the unprotected map is empty"
+    yield (
+        "a length in two bytes that fits one",
+        small.replace(b"\x43abc", b"\x58\x03abc"),
+        "a length takes the fewest bytes",
+    )
+    yield "an indefinite list", b"\x9f" + live[1:] + b"\xff", "no indefinite lengths"
+    yield (
+        "headers out of order",
+        encode([b"\xa2\x04\x48" + kid + b"\x01\x27", {}, good, bytes(64)]),
+        "keys rise: 1, then 4",
+    )
+    yield "an unknown algorithm", encode([encode({1: -7, 4: kid}), {}, good, bytes(64)]), "-8 and -65537 only"
+    yield "no key id", encode([encode({1: -8}), {}, good, bytes(64)]), "both headers are there"
+    yield "a speaker's frame", mac, "HMAC does not sign boards"
+
+
+def unreadable() -> Iterable[tuple[str, bytes, str]]:
+    """Payloads with a right signature that are not as specified."""
+    board = BOARDS["one order"]
+    order = order_to_map(FLOOD)
+
+    def written(**changed: Any) -> bytes:
+        fields = {1: board.scope, 2: board.epoch, 3: board.version, 4: board.written_at_ms, 5: [order]}
+        return encode(fields | {int(name[1:]): value for name, value in changed.items()})
+
+    def ordered(**changed: Any) -> bytes:
+        return written(_5=[order | {int(name[1:]): value for name, value in changed.items()}])
+
+    good = written()
+    yield "payload followed by a byte", good + b"\0", "nothing follows the map"
+    yield "payload empty", b"", "a board is a map of 5 fields"
+    yield "a field too many", written(_6=0), "a board is a map of 5 fields"
+    yield (
+        "a version in nine bytes",
+        good.replace(b"\x03\x18\x2a", b"\x03\x1b" + bytes(7) + b"\x2a"),
+        "the shortest form only",
+    )
+    yield "the key true in place of 1", good.replace(b"\xa5\x01", b"\xa5\xf5", 1), "keys are whole numbers"
+    yield "a version as a float", good.replace(b"\x03\x18\x2a", b"\x03\xf9\x51\x40"), "no floats"
+    yield "a version that is null", good.replace(b"\x03\x18\x2a", b"\x03\xf6"), "no null"
+    yield "a version that is true", written(_3=True), "true is not 1"
+    yield "a negative version", written(_3=-1), "not below 0"
+    yield "a version of 2^63", written(_3=2**63), "at most 2^63 - 1"
+    yield "a tagged time", good.replace(b"\x04\x1b", b"\x04\xc1\x1b", 1), "no tags"
+    yield (
+        "a duplicate key",
+        encode({1: board.scope, 2: 7, 3: 42, 4: 0, 5: []}).replace(b"\x04\x00", b"\x03\x00"),
+        "each key once",
+    )
+    yield "a scope that is no code and no id", written(_1="13028110200"), "12, 15 or 18 digits, or a speaker id"
+    yield "a code with fullwidth digits", ordered(_11=["１３０２８１１０２０００"]), "ASCII digits only"
+    yield (
+        "a code with an empty group inside",
+        ordered(_11=["130281000217"]),
+        "a group of zeros is followed by zeros only",
+    )
+    yield "an order without an end", ordered(_10=NOON_MS), "not_after_ms is above not_before_ms"
+    yield "an order of an unknown kind", ordered(_3=5), "kinds are 1 to 4"
+    yield "a notice in the emergency band", ordered(_3=2), "see the bands of each kind"
+    yield "a file without a length", ordered(_17=0), "a file has bytes and a length"
+    yield "a hash of 31 bytes", ordered(_15=bytes(31)), "0 or 32 bytes"
+    yield "an order id with a space", ordered(_1="a b"), "letters, digits and '-'"
+    yield "the same order twice", written(_5=[order, order]), "an order stands once on a board"
+    yield "65 orders", written(_5=[order | {1: f"o-{n}", 11: []} for n in range(65)]), "at most 64"
+
+
+# ---- scopes and the air -------------------------------------------------------------------------------------------------------
+
+
+def scopes() -> Iterator[dict[str, Any]]:
+    """What a key is told about an order; see the section on keys."""
+    notice = replace(FLOOD, kind=Kind.NOTICE, band=Band.NOTICE, areas=(TOWNSHIP,))
+    county = replace(FLOOD, areas=(COUNTY,))
+    cases: tuple[tuple[str, str, Order, int], ...] = (
+        ("in its area, band, dates and mode", "township", notice, NOON_MS),
+        ("to a village inside its area", "township", replace(notice, areas=(VILLAGE,)), NOON_MS),
+        ("to the township beside", "township", replace(notice, areas=(TOWNSHIP, OTHER_TOWNSHIP)), NOON_MS),
+        ("to the county above", "township", replace(notice, areas=(COUNTY,)), NOON_MS),
+        ("above its band", "township", replace(FLOOD, areas=(TOWNSHIP,)), NOON_MS),
+        ("at its first millisecond", "township", notice, NOON_MS - HOUR_MS),
+        ("before its dates", "township", notice, NOON_MS - HOUR_MS - 1),
+        ("at its end", "township", notice, NOON_MS + HOUR_MS),
+        ("live, by a key for exercises", "drill", county, NOON_MS),
+        ("an exercise, by a live key", "county", replace(county, exercise=True), NOON_MS),
+        ("by the county", "county", county, NOON_MS),
+    )
+    for name, by, order, at_ms in cases:
+        reason = KEYS[by].trusted.objection(order, now_ms=at_ms)
+        yield {"name": name, "key": by, "order": order_in_json(order), "at_ms": at_ms, "reason": int(reason)}
+
+
+def order_in_json(order: Order) -> Any:
+    return readable(encode(order_to_map(order)))
+
+
+def air() -> Iterator[dict[str, Any]]:
+    """Who has the air at the speaker SPEAKER in VILLAGE with quiet hours from 22:00 to 06:00 at UTC+8."""
+    wide = replace(FLOOD, areas=(COUNTY,), excluded=(), speakers=())
+    red = replace(wide, id="red", severity=Severity.RED)
+    unknown = replace(wide, id="unknown", severity=Severity.UNKNOWN)
+    newer = replace(wide, id="newer", issued_at_ms=NOON_MS + 5_000)
+    of_village = replace(wide, id="village", level=Level.VILLAGE, severity=Severity.RED)
+    life = replace(wide, id="life", band=Band.LIFE_SAFETY, severity=Severity.BLUE)
+    live = replace(wide, id="live", kind=Kind.LIVE, band=Band.LIVE_COMMAND)
+    notice = replace(wide, id="notice", kind=Kind.NOTICE, band=Band.NOTICE)
+    later = replace(notice, id="later", issued_at_ms=NOON_MS + 5_000)
+    at = NOON_MS + 10_000
+    S, L = OrderRule.SEVERITY_FIRST, OrderRule.LEVEL_FIRST  # noqa: N806  short, so that a case is a line
+    midnight = NOON_MS + 12 * HOUR_MS
+    night = replace(NEWS, id="night", not_before_ms=midnight, not_after_ms=midnight + HOUR_MS)
+    cases: tuple[tuple[str, tuple[Order, ...], int, str, OrderRule], ...] = (
+        ("nothing", (), at, "", S),
+        ("an emergency over the news", (NEWS, wide), at, NEWS.id, S),
+        ("red over orange", (wide, red), at, wide.id, S),
+        ("unknown severity is the lowest", (unknown, wide), at, unknown.id, S),
+        ("severity before level", (wide, of_village), at, "", S),
+        ("level before severity, by the rule in the time answer", (wide, of_village), at, "", L),
+        ("the newer of two equal emergencies", (wide, newer), at, wide.id, S),
+        ("life safety over a live voice", (live, life), at, live.id, S),
+        ("a live voice over an emergency", (wide, live), at, wide.id, S),
+        ("the earlier of two equal notices", (later, notice), at, "", S),
+        ("an equal notice waits for the one on air", (later, notice), at, later.id, S),
+        ("before its time", (wide,), wide.not_before_ms - 1, "", S),
+        ("at its time", (wide,), wide.not_before_ms, "", S),
+        ("at its end", (wide,), wide.not_after_ms, wide.id, S),
+        ("nobody is meant", (replace(wide, areas=()),), at, "", S),
+        ("meant singly", (replace(wide, areas=(), speakers=(SPEAKER,)),), at, "", S),
+        ("taken out", (replace(wide, excluded=(TOWNSHIP,)),), at, "", S),
+        ("taken out with its area, yet meant singly", (replace(wide, excluded=(TOWNSHIP,), speakers=(SPEAKER,)),), at, "", S),
+        ("an exercise at a speaker that is live", (replace(wide, exercise=True),), at, "", S),
+        ("routine in quiet hours", (night,), midnight, "", S),
+        ("an emergency in quiet hours", (night, replace(wide, not_after_ms=midnight + 1)), midnight, "", S),
+    )  # fmt: skip
+    for name, orders, at_ms, on_air, rule in cases:
+        winner = choose(orders, at_ms, Listener(SPEAKER, VILLAGE, on_air=on_air, rule=rule))
+        yield {
+            "name": name,
+            "orders": [order_in_json(order) for order in orders],
+            "at_ms": at_ms,
+            "on_air": on_air,
+            "rule": int(rule),
+            "winner": winner.id if winner else "",
+        }

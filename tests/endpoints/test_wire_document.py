@@ -1,0 +1,206 @@
+"""docs/wire.md says what the code does: every key, number and limit of its tables, and its examples are those of today."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endpoints import canonical, player, sealing
+from endpoints.fields import BadMessage
+from endpoints.protocol import (
+    BANDS_OF,
+    TONE_MS,
+    Band,
+    Fault,
+    Kind,
+    Level,
+    OrderRule,
+    Reason,
+    Resume,
+    Severity,
+    Stage,
+    Tone,
+    decode_board,
+    decode_hello,
+    decode_report,
+    decode_time_answer,
+    encode_board,
+    encode_hello,
+    encode_report,
+    encode_time_answer,
+    order_from_map,
+    order_to_map,
+)
+from endpoints.sealing import MAX_PAYLOAD_BYTES, Algorithm, Message, NotAuthentic, TrustedKey, TrustStore
+from tests.endpoints.wire_examples import BOARD, HELLO, ORDER, REPORT, TIME
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+TEXT = (DOCS / "wire.md").read_text(encoding="utf-8")
+VECTORS = json.loads((DOCS / "wire-vectors.json").read_text(encoding="utf-8"))
+
+
+def tables() -> Iterator[tuple[str, list[list[str]]]]:
+    """Every table: the nearest heading above it, and its rows, the head among them."""
+    heading, rows = "", []
+    for line in TEXT.splitlines():
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+            continue
+        if rows:
+            yield heading, [rows[0], *rows[2:]]
+            rows = []
+        if line.startswith("#"):
+            heading = line.lstrip("# ")
+
+
+def table(*, head: str = "", heading: str = "") -> list[list[str]]:
+    found = [rows for where, rows in tables() if (where == heading if heading else head in rows[0])]
+    assert len(found) == 1, f"{len(found)} tables of {head or heading}"
+    return found[0][1:]
+
+
+def test_the_examples_and_vectors_are_those_of_the_code() -> None:
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "wire_vectors.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("enum", [Kind, Band, Severity, Level, Tone, Resume, OrderRule, Stage, Reason, Fault])
+def test_every_number_and_its_name_is_in_its_table(enum: type[IntEnum]) -> None:
+    numbers = {int(row[0]): row[1] for row in table(head=enum.__name__)}
+    assert numbers == {int(member): member.name for member in enum}
+
+
+def test_the_bands_of_a_kind_and_the_lengths_of_the_tones_are_in_their_tables() -> None:
+    bands = {Kind(int(row[0])): frozenset(Band(int(band)) for band in row[3].split(",")) for row in table(head="Kind")}
+    assert bands == BANDS_OF
+    assert {Tone(int(row[0])): int(row[2]) for row in table(head="Tone")} == TONE_MS
+
+
+def fields_of(value: Any) -> list[str]:
+    return list(value.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("heading", "example"),
+    [
+        ("board", BOARD),
+        ("order", ORDER),
+        ("time", TIME),
+        ("hello", HELLO),
+        ("report", REPORT),
+        ("entry", REPORT.entries[0]),
+    ],
+)
+def test_every_field_has_its_row(heading: str, example: Any) -> None:
+    rows = table(heading=heading)
+    assert [int(row[0]) for row in rows] == list(range(1, len(rows) + 1))
+    assert [row[1] for row in rows] == fields_of(example)
+
+
+def with_order(key: int, value: object) -> object:
+    return order_from_map(order_to_map(ORDER) | {key: value})
+
+
+def with_field(write: Any, read: Any, message: Any) -> Any:
+    def taken(key: int, value: object) -> object:
+        fields: Any = canonical.decode(write(message), max_bytes=100_000)
+        return read(canonical.encode(fields | {key: value}))
+
+    return taken
+
+
+def with_entry(key: int, value: object) -> object:
+    fields: Any = canonical.decode(encode_report(REPORT), max_bytes=100_000)
+    fields[3] = [[value if place == key else item for place, item in enumerate(fields[3][0], start=1)]]
+    return decode_report(canonical.encode(fields))
+
+
+TAKES = {
+    "board": with_field(encode_board, decode_board, BOARD),
+    "order": with_order,
+    "time": with_field(encode_time_answer, decode_time_answer, TIME),
+    "hello": with_field(encode_hello, decode_hello, HELLO),
+    "report": with_field(encode_report, decode_report, REPORT),
+    "entry": with_entry,
+}
+RANGES = [
+    (heading, int(row[0]), row[1], row[2], row[3])
+    for heading in TAKES
+    for row in table(heading=heading)
+    if re.match(r"\d+ …", row[3])
+]
+
+
+@pytest.mark.parametrize(
+    ("heading", "key", "name", "kind", "span"), RANGES, ids=[f"{heading}.{name}" for heading, _, name, _, _ in RANGES]
+)
+def test_a_range_in_the_document_is_the_one_that_is_read(
+    heading: str, key: int, name: str, kind: str, span: str
+) -> None:
+    low, high = (int(edge) for edge in re.findall(r"\d+", span)[:2])
+    taken = TAKES[heading]
+    samples = {"area code": "130281102000", "speaker id": "abc", "order": None, "[scope": ["abc", 1, 1], "entry": None}
+    if kind == "uint":
+        edges, beyond = [low, high], [low - 1, high + 1]
+        if name in {"not_before_ms", "not_after_ms", "asset_bytes", "asset_ms"}:
+            edges.remove(high if name == "not_before_ms" else low)  # the other edge depends on another field
+    else:
+        sample = next(value for word, value in samples.items() if f"of {word}" in span)
+        if sample is None and heading == "board":
+            edges = [[order_to_map(ORDER) | {1: f"o-{n}"} for n in range(count)] for count in (low, high)]
+            beyond = [[order_to_map(ORDER) | {1: f"o-{n}"} for n in range(high + 1)]]
+        elif sample is None:
+            row = [1, "a", 1, 1, 0, 0]
+            edges, beyond = [[row] * low, [row] * high], [[row] * (low - 1), [row] * (high + 1)]
+        else:
+            edges, beyond = [[sample] * low, [sample] * high], [[sample] * (high + 1)]
+    for value in edges:
+        taken(key, value)
+    for value in beyond:
+        with pytest.raises(BadMessage):
+            taken(key, value)
+
+
+def test_the_sizes_are_in_their_table() -> None:
+    sizes = {row[0]: int(row[1]) for row in table(head="limit")}
+    expected = {f"payload of {message}": size for message, size in MAX_PAYLOAD_BYTES.items()}
+    assert sizes == {**expected, "frame beyond its payload": sealing.FRAME_AROUND_BYTES}
+    assert f"nested at most {canonical.MAX_DEPTH} deep" in TEXT
+
+
+def test_the_headers_and_the_additional_data_are_in_their_tables() -> None:
+    for algorithm in (Algorithm.ED25519, Algorithm.SM2_SM3):
+        head = canonical.encode({1: int(algorithm), 4: bytes(8)})[:-8]
+        assert f"`{head.hex(' ')}` + 8 bytes of key id, that is {{1: {int(algorithm)}, 4: kid}}" in TEXT
+    assert f"`{canonical.encode({1: int(Algorithm.HMAC_SHA256)}).hex(' ')}`" in TEXT
+    rows = {Message(row[0]): (row[1], row[2]) for row in table(head="live")}
+    assert rows == {m: (f"`lianbo/1/live/{m}`", f"`lianbo/1/exercise/{m}`") for m in Message}
+
+
+@pytest.mark.parametrize("vector", VECTORS["refused"], ids=[vector["name"] for vector in VECTORS["refused"]])
+def test_our_own_speaker_counts_a_refused_frame_as_the_document_says(vector: Any) -> None:
+    keys = [
+        TrustedKey(Algorithm(key["algorithm"]), bytes.fromhex(key["public"]), **key["trusted_for"])
+        for key in VECTORS["keys"].values()
+        if "trusted_for" in key
+    ]
+    read = decode_board if vector["message"] == "board" else decode_time_answer
+    with pytest.raises({"unreadable": BadMessage, "not authentic": NotAuthentic}[vector["as"]]):
+        read(
+            TrustStore(tuple(keys))
+            .open(bytes.fromhex(vector["frame"]), Message(vector["message"]), exercise=False)
+            .payload
+        )
+
+
+def test_the_times_that_a_speaker_keeps_are_in_the_text() -> None:
+    assert player.HELLO_EVERY_S == 20
+    assert "A hello every 20 s" in TEXT
