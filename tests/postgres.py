@@ -30,7 +30,7 @@ class Postgres:
     """
 
     def __init__(self, bin_folder: Path) -> None:
-        self._bin = bin_folder
+        self.bin = bin_folder
         self.folder = Path(tempfile.mkdtemp(prefix="lianbo-pg-"))
         self._user = "postgres" if os.getuid() == 0 else None
         if self._user is not None:
@@ -38,7 +38,9 @@ class Postgres:
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
         self._data = self.folder / "data"
         self._as_user("initdb", "-D", self._data, "-U", "lianbo", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
-        settings = f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\nfsync = off\nmax_connections = 40\n"
+        settings = (
+            f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\nfsync = off\nmax_connections = 40\n"
+        )
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(settings)
 
@@ -89,7 +91,7 @@ class Postgres:
 
     def _as_user(self, program: str, *arguments: object) -> None:
         subprocess.run(
-            [self._bin / program, *map(str, arguments)],
+            [self.bin / program, *map(str, arguments)],
             check=True,
             user=self._user,
             group=self._user,

@@ -18,7 +18,7 @@ ASK_EVERY_S = 0.05
 
 
 def arguments(lock_wait_s: float, name: str) -> dict[str, object]:
-    """Of a connection: it waits for nothing without end, and the server notices within half a minute when we are gone."""
+    """Of a connection: it waits for nothing without end, and each side notices within half a minute when the other is gone."""
     settings = {
         "lock_timeout": f"{int(lock_wait_s * 1000)}ms",
         "statement_timeout": "15s",
@@ -27,7 +27,15 @@ def arguments(lock_wait_s: float, name: str) -> dict[str, object]:
         "tcp_keepalives_count": "3",
     }
     options = " ".join(f"-c {key}={value}" for key, value in settings.items())
-    return {"connect_timeout": 3, "application_name": name, "options": options}
+    return {
+        "connect_timeout": 3,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+        "application_name": name,
+        "options": options,
+    }
 
 
 def make_durable(connection: Any) -> None:

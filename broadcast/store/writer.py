@@ -156,7 +156,7 @@ class Writer:
             _answer([work.answer], None, err)
             raise
         except BaseException as err:
-            _answer([work.answer], None, err)
+            _answer([work.answer], None, _portable(err))
         else:
             _answer([work.answer], value, None)
 
@@ -188,7 +188,14 @@ class Writer:
             _answer([answer], None, StoreUnavailable(err.cause))
 
 
-def _answer(answers: Sequence[asyncio.Future[Any]], value: Any, err: BaseException | None) -> None:
+def _portable(err: BaseException) -> Exception:
+    """A future takes no StopIteration, and one with a SystemExit would end the event loop."""
+    if isinstance(err, Exception) and not isinstance(err, StopIteration):
+        return err
+    return RuntimeError(f"work raised {err!r}")
+
+
+def _answer(answers: Sequence[asyncio.Future[Any]], value: Any, err: Exception | None) -> None:
     """Resolve the futures on their loop, all in one step."""
 
     def resolve() -> None:
