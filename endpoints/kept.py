@@ -4,15 +4,18 @@ import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from endpoints import canonical
+from endpoints.area_codes import is_area_code
 from endpoints.protocol import (
     MAX_COUNTER,
     MAX_MS,
     BadMessage,
+    Band,
     Entry,
     OrderRule,
     Reason,
@@ -33,7 +36,7 @@ class Progress:
     :param not_after_ms: the latest end that any revision of it had here.
     :param position_ms: where in its sound it was interrupted.
     :param first_started_ms: the server's time when it first sounded here; 0 when it has not.
-    :param by: id of the key that gave it.
+    :param area, band: the reach of the key that gave it.
     :param asset: the file that it sounds, or empty.
     """
 
@@ -41,10 +44,11 @@ class Progress:
     revision: int
     not_after_ms: int
     stage: Stage
+    area: str
+    band: Band
     reason: Reason = Reason.NONE
     position_ms: int = 0
     first_started_ms: int = 0
-    by: bytes = b""
     asset: bytes = b""
 
     @property
@@ -71,11 +75,8 @@ class Kept:
     journal: tuple[Entry, ...] = ()
 
     def to_bytes(self) -> bytes:
-        progress = [
-            [p.order, p.revision, p.not_after_ms, p.stage, p.reason, p.position_ms, p.first_started_ms, p.by, p.asset]
-            for p in self.progress.values()
-        ]
-        journal = [[e.n, e.order, e.revision, e.stage, e.reason, e.at_ms] for e in self.journal]
+        progress = [list(_values_of_progress(one)) for one in self.progress.values()]
+        journal = [list(_values_of_entry(entry)) for entry in self.journal]
         epochs = [[key_id, epoch] for key_id, epoch in self.epochs.items()]
         body = [_FORMAT, list(self.boards), progress, epochs, self.time_floor_ms, self.rule, journal]
         data = canonical.encode(body)
@@ -104,21 +105,26 @@ class Kept:
             raise BadMessage("kept", f"the state file can't be read: {err}") from err
 
 
+_values_of_progress = attrgetter(*(one.name for one in fields(Progress)))
+_values_of_entry = attrgetter(*(one.name for one in fields(Entry)))
+
+
 def _sum(data: bytes) -> bytes:
     return hashlib.sha256(b"lianbo kept " + data).digest()[:_SUM_BYTES]
 
 
 def _progress(item: Any) -> Progress:
-    order, revision, not_after_ms, stage, reason, position_ms, first_started_ms, by, asset = item
+    order, revision, not_after_ms, stage, area, band, reason, position_ms, first_started_ms, asset = item
     return Progress(
         _order_id(order),
         _whole(revision),
         _whole(not_after_ms, MAX_MS),
         Stage(stage),
+        _area(area),
+        Band(band),
         Reason(reason),
         _whole(position_ms),
         _whole(first_started_ms, MAX_MS),
-        _blob(by),
         _blob(asset),
     )
 
@@ -138,6 +144,12 @@ def _blob(value: Any) -> bytes:
     if not isinstance(value, bytes):
         raise TypeError(f"{type(value).__name__} where bytes belong")
     return value
+
+
+def _area(value: Any) -> str:
+    if not is_area_code(value):
+        raise ValueError(f"{value!r} is no area code")
+    return str(value)
 
 
 def _order_id(value: Any) -> str:

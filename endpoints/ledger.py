@@ -6,9 +6,11 @@ An order that has ended must not be forgotten while any board may still bring it
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from endpoints.area_codes import covers
 from endpoints.journal import Journal
 from endpoints.kept import Progress
 from endpoints.protocol import Order, Reason, Stage
+from endpoints.sealing import TrustedKey
 
 FORGET_AFTER_MS = 3_600_000  # no order sounds after its end; the hour is for clocks that were set right
 LEDGER_LIMIT = 1_024  # 150 kB; five days of a busy county
@@ -66,15 +68,13 @@ class Ledger:
         self._journal.add(order, known.revision, stage, reason, now_ms or 0)
         self.changed = True
 
-    def hear_of(self, order: Order, by: bytes, *, usurped: bool) -> None:
-        """Begin with an order, or begin again with one that ended.
-
-        :param by: id of the key that gave it.
-        :param usurped: its id had been used by a key that could not have given it: nothing of what is known is the order's own.
-        """
+    def hear_of(self, order: Order, by: TrustedKey) -> None:
+        """Begin with an order, or begin again with one that ended."""
         known = self._progress.get(order.id)
-        new = Progress(order.id, order.revision, order.not_after_ms, Stage.RECEIVED, by=by, asset=order.asset)
-        if known is not None and not usurped:
+        new = Progress(
+            order.id, order.revision, order.not_after_ms, Stage.RECEIVED, by.area, by.highest_band, asset=order.asset
+        )
+        if known is not None and not is_usurped(known, order, by):
             not_after_ms = max(known.not_after_ms, order.not_after_ms)
             new = replace(new, not_after_ms=not_after_ms, first_started_ms=known.first_started_ms)
         self._progress[order.id] = new
@@ -106,6 +106,20 @@ class Ledger:
         for order in gone:
             del self._progress[order]
             self.changed = True
+
+
+def is_usurped(known: Progress, order: Order, by: TrustedKey) -> bool:
+    """Whether what is known under this id was of a key that could not have given the order that has it now.
+
+    Ids are no secret: a township that sent "its" order under the id of the county's would have that one refused as done.
+
+    :param by: the key that gave the order lawfully.
+    """
+    if known.reason is Reason.OUT_OF_SCOPE:
+        return True
+    if (known.area, known.band) == (by.area, by.highest_band):
+        return False
+    return order.band > known.band or not all(covers(known.area, area) for area in order.areas)
 
 
 def begins_again(known: Progress, order: Order) -> bool:

@@ -18,8 +18,8 @@ from endpoints.air import Air
 from endpoints.area_codes import covers
 from endpoints.effects import Effect, Identity, Keep, Play, Send, Stop
 from endpoints.journal import Journal
-from endpoints.kept import Kept, Progress
-from endpoints.ledger import Ledger, begins_again
+from endpoints.kept import Kept
+from endpoints.ledger import Ledger, begins_again, is_usurped
 from endpoints.protocol import (
     BadMessage,
     Board,
@@ -254,12 +254,12 @@ class Player:
     def _hear(self, copy: Copy, now_ms: int | None) -> None:
         """One order that means this speaker, new or known."""
         order, known = copy.order, self._ledger.get(copy.order.id)
-        usurped = known is not None and self._is_usurped(known, copy)
-        if known is not None and not usurped and not begins_again(known, order):
+        lawful = copy.objection is Reason.NONE
+        if known is not None and not begins_again(known, order) and not (lawful and is_usurped(known, order, copy.key)):
             self._ledger.follow(order)
             return
-        self._ledger.hear_of(order, copy.key.key_id, usurped=usurped)
-        if copy.objection is not Reason.NONE:
+        self._ledger.hear_of(order, copy.key)
+        if not lawful:
             self._ledger.note(order.id, Stage.REFUSED, copy.objection, now_ms)
             return
         if now_ms is not None and now_ms >= order.not_after_ms:
@@ -268,15 +268,6 @@ class Player:
         self._ledger.note(order.id, Stage.RECEIVED, Reason.NONE, now_ms)
         if self._air.volume_percent(order) == 0:
             self._ledger.note(order.id, Stage.REFUSED, Reason.MUTED, now_ms)
-
-    def _is_usurped(self, known: Progress, copy: Copy) -> bool:
-        """Whether what is known under this id was of a key that could not have given the order that has it now.
-
-        Ids are no secret: a township that sends "its" order under the id of the county's would have that one refused as done.
-        """
-        if known.by == copy.key.key_id or copy.objection is not Reason.NONE:
-            return False
-        return known.reason is Reason.OUT_OF_SCOPE or not self._shelf.may_have_given(known.by, copy.order)
 
     # ---- time -----------------------------------------------------------------------------------------------------------
 

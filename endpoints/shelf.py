@@ -215,8 +215,3 @@ class Shelf:
     def ids(self) -> frozenset[str]:
         """The ids of all orders on held boards, meant for this speaker or not."""
         return frozenset(copy.order.id for held in self._held.values() for copy in held.reading.copies)
-
-    def may_have_given(self, key_id: bytes, order: Order) -> bool:
-        """Whether the trusted key of that id could have given this order, dates apart; no for a key that is gone."""
-        key = next((key for key in self._trust.keys if key.key_id == key_id), None)
-        return key is not None and key.objection(order, now_ms=key.not_before_ms) is Reason.NONE
