@@ -1,9 +1,15 @@
 """amqtt in a process of its own: `python -m broadcast.transport.amqtt_child amqtt.json`.
 
-The access lists are ours (its own topic plugin loads once and allows publishing where no list is), and five faults of amqtt
-0.12.1 are repaired where its hooks allow: a silent client stayed connected for ever; so did the old one of two with the same id;
-a stranger without password pushed a client off by its id; any client was sent the retained messages of everybody's
-subscriptions; a forged will was published. What stays is in `broker.AMQTT_LIMITS`.
+The access lists are ours (its own topic plugin loads once and allows publishing where no list is), and six faults of amqtt
+0.12.1 are repaired where its hooks allow:
+
+- a silent client stayed connected for ever, and so did the old one of two with the same id;
+- a stranger without password pushed a client off by its id;
+- any client was sent the retained messages of everybody's subscriptions;
+- a forged will was published;
+- what a client sent just before its goodbye was acknowledged and thrown away.
+
+What stays is in `broker.AMQTT_LIMITS`.
 """
 
 import asyncio
@@ -135,7 +141,7 @@ class CheckedHandler(BrokerProtocolHandler):  # type: ignore[misc]
 
 
 class RepairedBroker(Broker):  # type: ignore[misc]
-    """Three private methods of amqtt 0.12.1, each called as before and kept from doing harm."""
+    """Four private methods of amqtt 0.12.1, each called as before and kept from doing harm."""
 
     async def _initialize_client_session(self, *args: Any) -> tuple[BrokerProtocolHandler, Session]:
         handler, session = await super()._initialize_client_session(*args)
@@ -159,6 +165,16 @@ class RepairedBroker(Broker):  # type: ignore[misc]
             if session.transitions.state != "connected":
                 return
             await asyncio.sleep(0.01)
+
+    async def _handle_disconnect(
+        self, client_session: Session, handler: BrokerProtocolHandler, disconnect_waiter: asyncio.Future[Any]
+    ) -> None:
+        waiting = client_session.delivered_message_queue
+        while not waiting.empty():
+            given: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            given.set_result(waiting.get_nowait())
+            await self._handle_message_delivery(client_session, handler, given)
+        await super()._handle_disconnect(client_session, handler, disconnect_waiter)
 
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session

@@ -205,6 +205,16 @@ async def test_a_dead_broker_is_noticed_by_the_link_though_its_connection_stays_
         await speaker.link.stop()
 
 
+async def test_reports_of_a_speaker_that_says_goodbye_at_once_all_arrive(broker: ManagedBroker) -> None:
+    server = await Peer(broker, SERVER.name, clean=False).up("eb/v1/report/+")
+    speaker = await Peer(broker, SPEAKER).up()
+    await asyncio.gather(*(speaker.link.publish(f"eb/v1/report/{SPEAKER}", b"%d" % n) for n in range(1_000)))
+    await speaker.link.stop()
+    await until(lambda: len(server.heard) == 1_000)
+    assert {payload for _, payload in server.heard} == {b"%d" % n for n in range(1_000)}
+    await server.link.stop()
+
+
 async def test_a_stalled_subscriber_does_not_hold_up_the_others(broker: ManagedBroker) -> None:
     server = await Peer(broker, SERVER.name).up()
     address = broker.address(SPEAKER, f"secret-of-{SPEAKER}")
