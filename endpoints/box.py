@@ -91,7 +91,6 @@ class Box:
         "_output",
         "_timer",
         "_timer_at",
-        "_unkept",
         "clock",
         "link",
         "player",
@@ -114,7 +113,6 @@ class Box:
         self._loop = asyncio.get_running_loop()
         self._disk, self._output = disk, output
         self._now_sounds: _Sounding | None = None
-        self._unkept: Kept | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         kept, readable = self._read(who.id)
@@ -239,16 +237,16 @@ class Box:
         return 0.0 if now_ms is None else (order.not_after_ms - now_ms) / 1000
 
     def _keep(self, kept: Kept) -> None:
-        """A speaker that cannot remember still warns: it goes on, says that its disk is broken, and tries again later."""
+        """A speaker that cannot remember still warns: it goes on, says that its disk is broken, and the player tries again."""
+        was_broken = bool(self.player.faults & Fault.DISK)
         try:
             self._disk.write(kept)
         except OSError as err:
-            if self._unkept is None:
+            if not was_broken:
                 log.error("%s: state not kept: %s", self.player.who.id, err)
-            self._unkept = kept
+            self.player.fault(Fault.DISK, present=True)
         else:
-            self._unkept = None
-        self.player.fault(Fault.DISK, present=self._unkept is not None)
+            self.player.fault(Fault.DISK, present=False)
 
     def _say(self, message: Message, frame: bytes) -> None:
         who = self.player.who
@@ -280,8 +278,6 @@ class Box:
     def _tick(self) -> None:
         self._timer = None
         self.player.fault(Fault.SOUND, present=self._output.broken)
-        if self._unkept is not None:
-            self._keep(self._unkept)
         self._carry_out(self.player.tick(self.clock.now()))
 
 

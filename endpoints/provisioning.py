@@ -18,7 +18,7 @@ from endpoints.fields import is_speaker_id
 from endpoints.mqtt_dial import BrokerAddress, TlsFiles
 from endpoints.player import Identity
 from endpoints.protocol import MAX_MS
-from endpoints.sealing import Algorithm, TrustedKey, TrustStore
+from endpoints.sealing import Algorithm, BadKey, TrustedKey, TrustStore
 from endpoints.vocabulary import Band
 
 FORMAT = "lianbo-speakers/1"
@@ -230,15 +230,18 @@ def _key(value: object, where: str) -> TrustedKey:
     names = {"algorithm", "public", "area", "highest_band", "exercise", "not_before_ms", "not_after_ms"}
     read = _Fields(where, value, names)
     algorithm = Algorithm[read.text("algorithm", lambda name: name in {one.name for one in _PUBLIC_KEY_BYTES})]
-    return TrustedKey(
-        algorithm=algorithm,
-        public=read.hex("public", _PUBLIC_KEY_BYTES[algorithm]),
-        area=read.text("area", is_area_code),
-        highest_band=Band[read.text("highest_band", Band.__members__.__contains__)],
-        exercise=read.flag("exercise"),
-        not_before_ms=read.whole("not_before_ms", 0, MAX_MS),
-        not_after_ms=read.whole("not_after_ms", 0, MAX_MS),
-    )
+    try:
+        return TrustedKey(
+            algorithm=algorithm,
+            public=read.hex("public", _PUBLIC_KEY_BYTES[algorithm]),
+            area=read.text("area", is_area_code),
+            highest_band=Band[read.text("highest_band", Band.__members__.__contains__)],
+            exercise=read.flag("exercise"),
+            not_before_ms=read.whole("not_before_ms", 0, MAX_MS),
+            not_after_ms=read.whole("not_after_ms", 0, MAX_MS),
+        )
+    except BadKey as err:
+        raise BadProvisioning(where, str(err)) from err
 
 
 def _speaker(value: object, where: str) -> SpeakerConfig:

@@ -19,8 +19,7 @@ class RememberingTrust:
     """A trust store that remembers what it found, for thousands of speakers of one process that trust the same keys.
 
     Every frame is still verified, once for all of them instead of once for each: right for what the server is asked to stand,
-    wrong as a measure of the speakers' own processors. What was refused is remembered likewise. Equal frames become one object,
-    or 12,000 speakers would keep 12,000 copies of the county's board.
+    wrong as a measure of the speakers' own processors. What was refused is remembered likewise.
 
     :param size: how many frames; the least recently used one is forgotten.
     """
@@ -28,7 +27,6 @@ class RememberingTrust:
     def __init__(self, trust: Trust, *, size: int = 4096) -> None:
         self._trust, self._size = trust, size
         self._found: OrderedDict[tuple[bytes, Message, bool], Opened | NotAuthentic | BadMessage] = OrderedDict()
-        self._frames: OrderedDict[bytes, bytes] = OrderedDict()
 
     @property
     def keys(self) -> tuple[TrustedKey, ...]:
@@ -53,14 +51,6 @@ class RememberingTrust:
         if isinstance(found, Opened):
             return found
         raise found
-
-    def same(self, frame: bytes) -> bytes:
-        """The object that others already hold, if its bytes are equal."""
-        known = self._frames.setdefault(frame, frame)
-        self._frames.move_to_end(known)
-        if len(self._frames) > self._size:
-            self._frames.popitem(last=False)
-        return known
 
 
 class MemoryDisk:

@@ -1,16 +1,17 @@
-"""A broker and the least server that speakers need, for tests and benches: it signs boards, answers for the time, hears reports."""
+"""A broker and the least server that speakers need: it signs boards, answers for the time, hears reports."""
 
 import asyncio
-import shutil
-import socket
-import subprocess
+import os
+import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from broadcast.transport.broker import ManagedBroker
+from broadcast.transport.broker_users import server_user, speaker_user
 from endpoints.fields import BadMessage
 from endpoints.mqtt_link import AckToken, BrokerAddress, MqttLink
 from endpoints.protocol import (
@@ -39,24 +40,15 @@ from endpoints.sealing import (
     seal,
     speaker_key,
 )
+from endpoints.simulator import SimulatedSpeaker, Simulator
 from endpoints.vocabulary import Band, Kind, Level, OrderRule, Severity, Stage, Tone
+from tests.brokers import running
 
 COUNTY = "130281000000"
 MASTER = bytes(range(32))
 SIGNER = Ed25519Signer(bytes([7] * 32))
 KEY = TrustedKey(Algorithm.ED25519, SIGNER.public, COUNTY, Band.LIFE_SAFETY, False, 0, 2**53 - 1)
 SERVER, SERVER_PASSWORD = "server", "secret-of-the-server"
-
-TUNED = """\
-per_listener_settings false
-allow_anonymous true
-persistence false
-set_tcp_nodelay true
-max_queued_messages 100000
-max_inflight_messages 1000
-allow_duplicate_messages true
-log_type none
-"""
 
 
 def now_ms() -> int:
@@ -75,10 +67,6 @@ def speakers(count: int) -> tuple[SpeakerConfig, ...]:
             )
         )
     return tuple(made)
-
-
-def provisioning(count: int, port: int) -> Provisioning:
-    return Provisioning("127.0.0.1", port, (KEY,), speakers(count))
 
 
 def an_order(name: str, *, begin_ms: int = 0, lasting_ms: int = 60_000, **other: object) -> Order:
@@ -102,38 +90,6 @@ def an_order(name: str, *, begin_ms: int = 0, lasting_ms: int = 60_000, **other:
     return replace(order, **other)  # type: ignore[arg-type]
 
 
-class Mosquitto:
-    """A broker that remembers nothing over its own restart."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\n{TUNED}", encoding="utf-8")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    async def start(self) -> None:
-        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-        self._process = subprocess.Popen([program, "-c", str(self._config)])
-        await until(self._listens)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
 class ServerDouble:
     """Publishes signed boards, retained, and answers hellos; remembers what it hears."""
 
@@ -145,7 +101,7 @@ class ServerDouble:
         self.gone: list[str] = []
         self.stages: Counter[tuple[str, Stage]] = Counter()
         self.last_entry_at = 0.0
-        self._seen: set[tuple[str, int, int]] = set()
+        self._seen: set[tuple[str, Entry]] = set()
         self._confirmed: dict[tuple[str, int], int] = {}
         self._versions: Counter[str] = Counter()
         self._boards: dict[str, bytes] = {}
@@ -212,36 +168,64 @@ class ServerDouble:
             self.bad["another's name"] += 1
             return
         for entry in report.entries:
-            if (speaker, report.boot, entry.n) in self._seen:
+            where = speaker, report.boot
+            self._confirmed[where] = max(self._confirmed.get(where, 0), entry.n)
+            what = speaker, replace(entry, n=1)  # after a boot the same entries come under new numbers
+            if what in self._seen:
                 continue
-            self._seen.add((speaker, report.boot, entry.n))
+            self._seen.add(what)
             self.entries.setdefault(speaker, []).append(entry)
             self.stages[entry.order, entry.stage] += 1
             self.last_entry_at = time.monotonic()
-            where = speaker, report.boot
-            self._confirmed[where] = max(self._confirmed.get(where, 0), entry.n)
+
+
+@dataclass(frozen=True)
+class County:
+    """A running broker with the access lists of production, a server, and speakers that are not switched on yet."""
+
+    broker: ManagedBroker
+    server: ServerDouble
+    provisioning: Provisioning
+
+    def kill_broker(self) -> None:
+        """`kill -9`; it keeps nothing, and its watcher starts it again."""
+        pid = self.broker.child.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
 
 
 @asynccontextmanager
-async def county(folder: Path) -> AsyncIterator[tuple[Mosquitto, ServerDouble]]:
-    """A running broker and server."""
-    broker = Mosquitto(folder)
-    await broker.start()
-    server = ServerDouble(broker.port)
+async def county(folder: Path, count: int) -> AsyncIterator[County]:
+    """Everything but the speakers, for so many of them."""
+    listed = speakers(count)
+    users = [speaker_user(one.id, one.password, one.identity.scopes[1:]) for one in listed]
+    async with running("mosquitto", folder, (server_user(SERVER, SERVER_PASSWORD), *users)) as broker:
+        server = ServerDouble(broker.child.port)
+        try:
+            await server.start()
+            yield County(broker, server, Provisioning("127.0.0.1", broker.child.port, (KEY,), listed))
+        finally:
+            await server.link.stop()
+
+
+@asynccontextmanager
+async def switched_on(where: County) -> AsyncIterator[Simulator]:
+    """All its speakers, connected, with the time."""
+    simulator = Simulator(where.provisioning, seed=1)
+    simulator.start()
     try:
-        await server.start()
-        yield broker, server
+        await until(lambda: all(knows_time(speaker) for speaker in simulator.speakers.values()))
+        yield simulator
     finally:
-        await server.link.stop()
-        broker.kill()
+        await simulator.stop()
+
+
+def knows_time(speaker: SimulatedSpeaker) -> bool:
+    return speaker.player is not None and speaker.player.time_ms(time.monotonic()) is not None
 
 
 async def until(holds: Callable[[], object], *, within_s: float = 30.0) -> None:
     """Come back when it holds. :raises TimeoutError: it does not in time."""
     async with asyncio.timeout(within_s):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 what we wait for happens in other processes
             await asyncio.sleep(0.01)
-
-
-def names(of: Iterable[SpeakerConfig]) -> list[str]:
-    return [one.id for one in of]
