@@ -124,10 +124,11 @@ def _boxes(root: Path, arrows: list[tuple[str, str]]) -> dict[str, Box]:
     boxes, top = {}, float(MARGIN)
     names = modules(root)
     for layer in LAYERS:
-        inner = [name.removeprefix(layer + ".") for name in names if layer_of(name) == layer and name != layer]
+        inner = [name.removeprefix(layer + ".") for name in names if layer_of(name) == layer != name]
+        inner = [name for name in inner if "migrations." not in name]  # one file a step of the schema
         if layer not in names:
             continue
-        lines = textwrap.wrap(" · ".join(inner), WRAP, break_on_hyphens=False)
+        lines = textwrap.wrap(", ".join(inner), WRAP, break_on_hyphens=False)
         ends = 1 + sum(target == layer for _, target in arrows)
         height = max(42 + LINE * len(lines), 12 + 11 * ends)
         boxes[layer] = Box(layer, lines, top, height)

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from docs import draw
+from docs import draw, draw_delivery
 
 IMPORTS = draw.read_imports()
 FOUNDATIONS = {  # the words that everybody uses: they may use each other at most
@@ -19,6 +19,11 @@ OUTSIDE = {"asyncio", "os", "pathlib", "select", "socket", "sqlite3", "subproces
 def test_the_drawing_shows_the_imports_of_today() -> None:
     drawn = (draw.ROOT / "docs" / "architecture.svg").read_text(encoding="utf-8")
     assert drawn == draw.draw(), "stale: run `python3 docs/draw.py` and commit docs/architecture.svg"
+
+
+def test_the_drawing_of_the_ladder_shows_its_table() -> None:
+    drawn = (draw.ROOT / "docs" / "delivery.svg").read_text(encoding="utf-8")
+    assert drawn == draw_delivery.draw(), "stale: run `.venv/bin/python docs/draw_delivery.py` and commit the drawing"
 
 
 def test_the_domain_needs_nothing_but_the_standard_library() -> None:
