@@ -39,12 +39,11 @@ _ME = "broadcast.transport.amqtt_child"
 
 
 class Accounts:
-    """Name to hash and filters, read again on SIGHUP; and what the plugins count."""
+    """Name to hash and filters, read again on SIGHUP."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._users: Mapping[str, Mapping[str, Any]] = {}
-        self.counts = {"take_overs": 0, "timed_out": 0, "refused_logins": 0, "denied": 0}
         self.read()
 
     def read(self) -> None:
@@ -60,6 +59,16 @@ class Accounts:
 
 
 _accounts: list[Accounts] = []  # amqtt makes its plugins itself and hands them only plain values
+
+
+def say(line: str) -> None:
+    """One line for the server to count, in Mosquitto's words (`broker_health.LOG_LINES`)."""
+    sys.stderr.write(line + "\n")
+
+
+def _name(session: Session | None) -> str:
+    """The client id as one word without control characters: it comes from outside and goes to a log."""
+    return ascii(session.client_id if session is not None else None)[1:-1].replace(" ", "_")
 
 
 class Login(BaseAuthPlugin):  # type: ignore[misc]
@@ -80,7 +89,7 @@ class Topics(BaseTopicPlugin):  # type: ignore[misc]
         kind = "write" if action == Action.PUBLISH else "read"
         good = session is not None and _accounts[0].allows(session.username, topic or "", kind)
         if not good and action != Action.RECEIVE:
-            _accounts[0].counts["denied"] += 1
+            say(f"Denied {'PUBLISH' if kind == 'write' else 'SUBSCRIBE'} from {_name(session)}")
         return good
 
     @dataclass
@@ -89,7 +98,7 @@ class Topics(BaseTopicPlugin):  # type: ignore[misc]
 
 
 class Numbers(BasePlugin[BrokerContext]):  # type: ignore[misc]
-    """Publishes our counters and the number of clients below `$SYS/broker/`."""
+    """Publishes below `$SYS/broker/`."""
 
     def __init__(self, context: BaseContext) -> None:
         super().__init__(context)
@@ -101,8 +110,7 @@ class Numbers(BasePlugin[BrokerContext]):  # type: ignore[misc]
     async def _publish(self) -> None:
         while True:
             connected = sum(session.transitions.state == "connected" for session in self.context.sessions)
-            values = {f"lianbo/{name}": count for name, count in _accounts[0].counts.items()}
-            values |= {"clients/connected": connected, "retained messages/count": len(self.context.retained_messages)}
+            values = {"clients/connected": connected, "retained messages/count": len(self.context.retained_messages)}
             for name, value in values.items():
                 await self.context.broadcast_message(f"$SYS/broker/{name}", str(value).encode(), 0)
             await asyncio.sleep(self.config.every_s)
@@ -126,17 +134,17 @@ class CheckedHandler(BrokerProtocolHandler):  # type: ignore[misc]
         accounts = _accounts[0]
         handler, session = await super().init_from_connect(reader, writer, *args, **options)
         if not accounts.knows(session.username, session.password):
-            accounts.counts["refused_logins"] += 1
+            say(f"Client {_name(session)} disconnected, not authorised.")
             await ConnackPacket.build(0, NOT_AUTHORIZED).to_stream(writer)
             await writer.close()
             raise MQTTError(f"{session.client_id}: not authorised")
         if session.will_flag and not accounts.allows(session.username, session.will_topic or "", "write"):
-            accounts.counts["denied"] += 1
+            say(f"Denied WILL from {_name(session)}")
             session.will_flag = False
         return handler, session
 
     def handle_read_timeout(self) -> None:
-        _accounts[0].counts["timed_out"] += 1
+        say(f"Client {_name(self.session)} has exceeded timeout, disconnecting.")
         self._ending = asyncio.create_task(self.handle_connection_closed(), name="timed-out")
 
 
@@ -159,7 +167,7 @@ class RepairedBroker(Broker):  # type: ignore[misc]
         session, handler = self.sessions.get(client_id, (None, None))
         if session is None or handler is None or session.transitions.state != "connected":
             return
-        _accounts[0].counts["take_overs"] += 1
+        say(f"Client {_name(session)} already connected, closing old connection.")
         await handler.handle_connection_closed()
         for _ in range(200):  # its own task ends it: 2 s at most
             if session.transitions.state != "connected":

@@ -88,6 +88,7 @@ class ManagedBroker:
 
     engine: str
     limits: tuple[str, ...]
+    _limits_level = logging.INFO
 
     def __init__(
         self, settings: BrokerSettings, users: Iterable[BrokerUser], argv: list[str], known: tuple[str, ...], why: str
@@ -108,7 +109,7 @@ class ManagedBroker:
         self._monitor.start(self.address(MONITOR, self._monitor_password))
         log.info("broker %s on %s:%s (%s)", self.engine, self.child.host, self.child.port, self.why)
         for limit in self.limits:
-            log.warning("broker %s: %s", self.engine, limit)
+            log.log(self._limits_level, "broker %s: %s", self.engine, limit)
 
     async def stop(self) -> None:
         await self._monitor.stop()
@@ -132,7 +133,7 @@ class ManagedBroker:
 
     def health(self) -> BrokerHealth:
         for line in self._tail.lines():
-            self._hear_line(line)
+            self._counters.hear_line(line)
         values = self._counters
         return BrokerHealth(
             engine=self.engine,
@@ -150,11 +151,10 @@ class ManagedBroker:
             refused_logins=values["refused_logins"],
             denied=values["denied"],
             suspects=tuple(values.suspects),
+            losing=values.losing,
+            contested=values.contested,
             limits=self.limits,
         )
-
-    def _hear_line(self, line: str) -> None:
-        """What an engine's log tells beyond `$SYS`."""
 
     def _everyone(self) -> tuple[BrokerUser, ...]:
         return (*self._users, BrokerUser(MONITOR, self._monitor_password, read=("$SYS/#",)))
@@ -170,7 +170,7 @@ class ManagedBroker:
         while True:
             await asyncio.sleep(LOG_EVERY_S)
             for line in self._tail.lines():
-                self._hear_line(line)
+                self._counters.hear_line(line)
 
 
 class MosquittoChild(ManagedBroker):
@@ -183,9 +183,6 @@ class MosquittoChild(ManagedBroker):
         argv = [binary, "-c", str(settings.folder.absolute() / "mosquitto.conf")]
         known = ("clients", "dropped", "overflowing", "take_overs", "timed_out", "refused_logins")
         super().__init__(settings, users, argv, known, why or f"{binary} is installed")
-
-    def _hear_line(self, line: str) -> None:
-        self._counters.hear_line(line)
 
     def _before_start(self) -> None:
         super()._before_start()
@@ -202,6 +199,7 @@ class AmqttChild(ManagedBroker):
 
     engine = "amqtt"
     limits: tuple[str, ...] = AMQTT_LIMITS
+    _limits_level = logging.WARNING
 
     def __init__(self, settings: BrokerSettings, users: Iterable[BrokerUser], *, why: str = "") -> None:
         argv = [sys.executable, "-m", "broadcast.transport.amqtt_child", str(settings.folder.absolute() / "amqtt.json")]
@@ -267,6 +265,8 @@ class ExternalBroker:
             refused_logins=None,
             denied=None,
             suspects=(),
+            losing=values.losing,
+            contested=(),
             limits=self.limits,
         )
 

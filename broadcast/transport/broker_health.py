@@ -1,28 +1,31 @@
 """What the broker says about itself, as numbers that the desk shows. Not known is None, never 0."""
 
 import re
-from collections.abc import Mapping
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 SYS_FILTER = "$SYS/broker/#"
 LOG_LIMIT_BYTES = 8 * 1024 * 1024
+LOSING_FOR_S = 3600.0
+CONTESTED_TIMES, CONTESTED_WITHIN_S = 3, 600.0  # two links of one id throw each other out with pauses of up to 60 s
 _SYS = {  # topic below $SYS/broker/ → (our counter, grows only)
     "publish/messages/dropped": ("dropped", True),
     "clients/connected": ("clients", False),
     "retained messages/count": ("retained", False),
     "messages/stored": ("stored", False),
-    "lianbo/take_overs": ("take_overs", True),  # these four by our amqtt child
-    "lianbo/timed_out": ("timed_out", True),
-    "lianbo/refused_logins": ("refused_logins", True),
-    "lianbo/denied": ("denied", True),
 }
-MOSQUITTO_LINES = {
+LOG_LINES = {  # Mosquitto's wording; our amqtt child uses the same
     "take_overs": re.compile(r"Client (\S+) already connected, closing old connection"),
     "timed_out": re.compile(r"Client (\S+) has exceeded timeout, disconnecting"),
     "refused_logins": re.compile(r"Client (\S+) disconnected, not authorised"),
     "overflowing": re.compile(r"Outgoing messages are being dropped for client (\S+?)\.?$"),
     "socket_errors": re.compile(r"Socket error on client (\S+), disconnecting"),
+    "denied": re.compile(
+        r"Denied (?:PUBLISH|SUBSCRIBE|WILL) from (\S+)"
+    ),  # Mosquitto says it at a level that logs every message
     "oversized": re.compile(r"Client (\S+) disconnected due to oversize payload"),
 }
 
@@ -37,6 +40,9 @@ class BrokerHealth:
     :param timed_out: clients that fell silent without closing (half-open) and were cut by keepalive.
     :param denied: publishes and subscriptions that the access list refused.
     :param suspects: the client ids that the last lines about take-overs, overflow and time-outs named, newest last.
+    :param losing: messages were dropped within the last hour.
+    :param contested: client ids that were taken over so often lately that two devices must be using them; a single take-over is
+        only a speaker that came back before its old connection was known to be dead.
     """
 
     engine: str
@@ -54,6 +60,8 @@ class BrokerHealth:
     refused_logins: int | None
     denied: int | None
     suspects: tuple[str, ...]
+    losing: bool
+    contested: tuple[str, ...]
     limits: tuple[str, ...]
 
     @property
@@ -61,8 +69,8 @@ class BrokerHealth:
         """Names of what a technician must look at."""
         alarms = {
             "broker-down": not (self.running and self.reachable),
-            "broker-dropped": bool(self.dropped) or bool(self.overflowing),
-            "broker-taken-over": bool(self.take_overs),
+            "broker-dropped": self.losing,
+            "broker-taken-over": bool(self.contested),
         }
         return tuple(name for name, on in alarms.items() if on)
 
@@ -73,7 +81,10 @@ class BrokerCounters:
     :param known: the counters that this engine can tell at all; they begin at 0, the others stay None.
     """
 
-    def __init__(self, known: tuple[str, ...]) -> None:
+    def __init__(self, known: tuple[str, ...], *, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._lost_at = -LOSING_FOR_S
+        self._taken: deque[tuple[float, str]] = deque(maxlen=1_000)
         self._values: dict[str, int] = dict.fromkeys(known, 0)
         self._known = frozenset(known)
         self._last: dict[str, int] = {}
@@ -95,19 +106,35 @@ class BrokerCounters:
         value = int(text)
         if grows:
             before = self._last.get(counter, 0)
-            self._values[counter] = self._values.get(counter, 0) + (value - before if value >= before else value)
+            self._add(counter, value - before if value >= before else value)
             self._last[counter] = value
         else:
             self._values[counter] = value
 
     def hear_line(self, line: str) -> None:
-        """One line of Mosquitto's log."""
-        for counter, pattern in MOSQUITTO_LINES.items():
+        """One line of the broker's log."""
+        for counter, pattern in LOG_LINES.items():
             if found := pattern.search(line):
-                self._values[counter] = self._values.get(counter, 0) + 1
+                self._add(counter, 1)
+                if counter == "take_overs":
+                    self._taken.append((self._now(), found[1]))
                 if counter in ("take_overs", "overflowing", "timed_out"):
                     self.suspects = [*self.suspects[-19:], found[1]]
                 return
+
+    def _add(self, counter: str, by: int) -> None:
+        self._values[counter] = self._values.get(counter, 0) + by
+        if by and counter in ("dropped", "overflowing"):
+            self._lost_at = self._now()
+
+    @property
+    def losing(self) -> bool:
+        return self._now() - self._lost_at < LOSING_FOR_S
+
+    @property
+    def contested(self) -> tuple[str, ...]:
+        recent = Counter(client for at, client in self._taken if self._now() - at < CONTESTED_WITHIN_S)
+        return tuple(sorted(client for client, times in recent.items() if times >= CONTESTED_TIMES))
 
     def broker_restarted(self) -> None:
         """The next values of `$SYS` count from 0."""

@@ -76,3 +76,28 @@ def test_a_long_log_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b"next\n")
     assert tail.lines() == ["next"]
+
+
+def test_a_loss_is_an_alarm_for_an_hour() -> None:
+    now = [1000.0]
+    counters = BrokerCounters(("dropped",), now=lambda: now[0])
+    counters.hear_sys("$SYS/broker/publish/messages/dropped", b"0")
+    assert not counters.losing
+    counters.hear_sys("$SYS/broker/publish/messages/dropped", b"1")
+    assert counters.losing
+    now[0] += broker_health.LOSING_FOR_S
+    assert (counters.losing, counters["dropped"]) == (False, 1)
+
+
+def test_a_client_id_is_contested_at_the_third_take_over_in_ten_minutes() -> None:
+    now = [1000.0]
+    counters = BrokerCounters((), now=lambda: now[0])
+    for _ in range(2):
+        counters.hear_line("1: Client s-1 already connected, closing old connection.")
+    now[0] += 500
+    counters.hear_line("1: Client s-2 already connected, closing old connection.")
+    assert counters.contested == ()
+    counters.hear_line("1: Client s-1 already connected, closing old connection.")
+    assert counters.contested == ("s-1",)
+    now[0] += 200
+    assert counters.contested == ()
