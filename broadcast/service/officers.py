@@ -215,7 +215,8 @@ class Officers:
     async def _checked(self, name: str, password: str) -> Account:
         if not self._decoy:
             self._decoy = await self._hasher.hash(secrets.token_hex(16))
-        account = await self._store.read(lambda tx: tx.accounts.get(name))
+        takeable = not _name_faults(name)
+        account = await self._store.read(lambda tx: tx.accounts.get(name)) if takeable else None
         usable = account is not None and not account.disabled
         kept = account.password_hash if account is not None and usable else self._decoy
         right = await self._hasher.verify(kept, password[: LONGEST_NAME * 16])
@@ -255,9 +256,10 @@ class Officers:
 
     # ---- sessions -------------------------------------------------------------------------------------------------------
 
-    async def officer_of(self, token: str) -> Officer:
+    async def officer_of(self, token: str, *, touch: bool = True) -> Officer:
         """Who holds this token. It works without the database for whoever has been seen since the start.
 
+        :param touch: whether a person did something; a page that refreshes itself keeps nobody signed in.
         :raises NotSignedIn: unknown, signed out, 12 hours old, or idle for 30 minutes while no alert is live.
         """
         digest = _digest(token)
@@ -265,7 +267,8 @@ class Officers:
         if session is None or self._is_over(session):
             self._sessions.pop(digest, None)
             raise NotSignedIn
-        session.seen_ms = self._clock.now_ms()
+        if touch:
+            session.seen_ms = self._clock.now_ms()
         return session.officer
 
     async def sign_out(self, token: str) -> None:
@@ -295,6 +298,24 @@ class Officers:
         for digest, at_ms in seen.items():
             if (one := self._sessions.get(digest)) is not None:
                 one.row = replace(one.row, seen_ms=at_ms)
+
+    async def look_again(self) -> None:
+        """Notice what a tool beside the server did: whose sign-in is gone from the table, or disabled, is out here too."""
+        held = list(self._sessions)
+        if not held:
+            return
+
+        def work(tx: Tx) -> list[bytes]:
+            disabled = {account.officer.name for account in tx.accounts.all() if account.disabled}
+            rows = {digest: tx.sessions.get(digest) for digest in held}
+            return [digest for digest, row in rows.items() if row is None or row.officer in disabled]
+
+        try:
+            gone = await self._store.read(work)
+        except StoreUnavailable:
+            return  # who is signed in stays so: an alert must go out without the database
+        for digest in gone:
+            self._sessions.pop(digest, None)
 
     async def _read(self, digest: bytes) -> _Session | None:
         def work(tx: Tx) -> _Session | None:

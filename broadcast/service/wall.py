@@ -167,13 +167,11 @@ class WallView:
         return sum(self.counts.values())
 
 
-def must_see(broadcast: Broadcast, by: Officer, estate: Estate) -> Broadcast:
-    """:raises UnknownBroadcast: it concerns nothing in the officer's area."""
+def sees(broadcast: Broadcast, by: Officer, estate: Estate) -> bool:
+    """Whether it concerns anything in the officer's area."""
     places = [*broadcast.order.areas]
     places += [estate.speaker(one).area for one in broadcast.order.speakers if one in estate]
-    if any(covers(by.area, place) or covers(place, by.area) for place in places):
-        return broadcast
-    raise UnknownBroadcast(broadcast.id)
+    return any(covers(by.area, place) or covers(place, by.area) for place in places)
 
 
 def lay_out(tree: AreaTree, speakers: Sequence[Speaker], area: str) -> Layout:
@@ -225,12 +223,18 @@ class Wall:
     def newest(self, by: Officer) -> Broadcast | None:
         """The newest live broadcast that this officer may see: emergencies first, what has not begun last."""
         now_ms = self._clock.now_ms()
-        live = [one for one in self._broadcasts.live() if _is_seen(one, by, self._estate)]
+        live = [one for one in self._broadcasts.live() if self.sees(one, by=by)]
         return max(live, key=lambda one: (one.order.not_before_ms <= now_ms, one.order.band, one.id), default=None)
 
     async def get(self, broadcast: str, *, by: Officer) -> Broadcast:
         """:raises UnknownBroadcast: there is none, or none that this officer may see."""
-        return must_see(await self._broadcasts.get(broadcast), by, self._estate)
+        found = await self._broadcasts.get(broadcast)
+        if not self.sees(found, by=by):
+            raise UnknownBroadcast(broadcast)
+        return found
+
+    def sees(self, broadcast: Broadcast, *, by: Officer) -> bool:
+        return sees(broadcast, by, self._estate)
 
     async def view(self, *, by: Officer, broadcast: Broadcast | None, seq: int = 0) -> WallView:
         """The whole wall as it is now; without a broadcast, who is there.
@@ -311,7 +315,7 @@ class Wall:
             for one in page:
                 if len(found) == limit:
                     return found, found[-1].id
-                if _is_seen(one, by, self._estate):
+                if self.sees(one, by=by):
                     found.append(one)
             if len(page) < 100:
                 return found, None
@@ -332,11 +336,3 @@ class Wall:
             return Look.UNKNOWN if meant and not self._ladder.knows(broadcast.id) else Look.OUTSIDE
         live = broadcast.is_live(self._clock.now_ms())
         return look_of(row.state, status.presence if live else None)
-
-
-def _is_seen(broadcast: Broadcast, by: Officer, estate: Estate) -> bool:
-    try:
-        must_see(broadcast, by, estate)
-    except UnknownBroadcast:
-        return False
-    return True

@@ -1,0 +1,307 @@
+"""The duty desk (值班台) at /emergency: starts, shows, corrects and stops with nothing but forms; a script makes it livelier.
+
+It stays as the fall-back beside the full console. GET never changes anything; every form carries the mark of its session.
+"""
+
+import secrets
+from typing import NoReturn
+
+from aiohttp import web
+from multidict import MultiDictProxy
+
+from broadcast.domain.broadcasts import Broadcast, InvalidRequest, StartBroadcast
+from broadcast.domain.errors import BroadcastError
+from broadcast.domain.officers import Officer
+from broadcast.service.broadcasts import OnceKey
+from broadcast.service.officers import NotSignedIn, TooManyTries, WrongPassword
+from broadcast.service.reach import Reached, place_of
+from broadcast.web.bodies import read_form
+from broadcast.web.broadcasts import rungs
+from broadcast.web.forms import Draft, by_field, must_type_number
+from broadcast.web.openapi import Call
+from broadcast.web.pages import get_static, language_of, page
+from broadcast.web.places import choices, clearable, target_words
+from broadcast.web.problems import faults_of, status_of, title_of
+from broadcast.web.services import SERVICES
+from broadcast.web.session import give_cookies, must_be_our_form, officer_of, sign_in, take_cookie, token_of
+from broadcast.web.words import Words
+
+HOME = "/emergency"
+
+
+def is_page(request: web.Request) -> bool:
+    """Whether a person looks at the answer."""
+    return request.path in ("/", HOME) or request.path.startswith(HOME + "/")
+
+
+# ---- the door -----------------------------------------------------------------------------------------------------------------
+
+
+async def go_home(request: web.Request) -> web.Response:
+    raise web.HTTPFound(HOME)
+
+
+async def enter(request: web.Request) -> web.Response:
+    """Sign in, back to the desk."""
+    fields = await read_form(request)
+    name = str(fields.get("name", ""))
+    try:
+        who = await sign_in(request, name, str(fields.get("password", "")))
+    except (WrongPassword, TooManyTries) as err:
+        problem = title_of(err, Words(language_of(request)))
+        return page(request, "sign_in.html", status=int(status_of(err)), problem=problem, name=name)
+    response = _go(HOME)
+    give_cookies(request, response, who)
+    return response
+
+
+async def leave(request: web.Request) -> web.Response:
+    await _our_form(request)
+    await request.app[SERVICES].officers.sign_out(token_of(request))
+    response = _go(HOME)
+    take_cookie(response)
+    return response
+
+
+# ---- starting -----------------------------------------------------------------------------------------------------------------
+
+
+async def desk(request: web.Request) -> web.Response:
+    """The form, what is on air, what came before."""
+    try:
+        officer = await officer_of(request)
+    except NotSignedIn:
+        return page(request, "sign_in.html", problem="", name="")
+    return await _desk(request, officer, Draft())
+
+
+async def correct(request: web.Request) -> web.Response:
+    """The form once more, filled with what is on the air."""
+    officer, broadcast = await _one(request)
+    return await _desk(request, officer, Draft.of(broadcast, request.app[SERVICES].clock.now_ms()))
+
+
+async def confirm(request: web.Request) -> web.Response:
+    """What would happen, computed from the live state; the key that makes the act happen once is made here."""
+    officer, fields = await _our_form(request)
+    draft = Draft.read(fields)
+    if "change" in fields:
+        return await _desk(request, officer, draft)
+    try:
+        command, reached = _checked(request, officer, draft)
+    except InvalidRequest as err:
+        return await _desk(request, officer, draft, err)
+    return _confirm_page(request, officer, draft, command, reached, key=secrets.token_urlsafe(18))
+
+
+async def start(request: web.Request) -> web.Response:
+    """Do it; a second click or a repeated request does nothing more."""
+    officer, fields = await _our_form(request)
+    draft, key = Draft.read(fields), str(fields.get("key", ""))[:100]
+    try:
+        command, reached = _checked(request, officer, draft)
+    except InvalidRequest as err:
+        return await _desk(request, officer, draft, err)
+    wanted = str(fields.get("villages", ""))
+    if must_type_number(command, reached) and (not wanted.isdigit() or str(fields.get("typed", "")).strip() != wanted):
+        return _confirm_page(request, officer, draft, command, reached, key=key, wrong=True)
+    once = OnceKey.of(key, "desk", draft.hidden()) if key else None
+    service = request.app[SERVICES].broadcasts
+    if draft.update:
+        outcome = await service.update(draft.update, command, by=officer, once=once)
+    else:
+        outcome = await service.start(command, by=officer, once=once)
+    return _go(f"{HOME}/broadcasts/{outcome.ids[0]}")
+
+
+def _checked(request: web.Request, officer: Officer, draft: Draft) -> tuple[StartBroadcast, Reached]:
+    services = request.app[SERVICES]
+    command, faults = draft.command()
+    try:
+        services.broadcasts.must_be_right(command, officer)
+    except InvalidRequest as err:
+        if faults:
+            _refuse(err, InvalidRequest(faults))
+        raise
+    if faults:
+        raise InvalidRequest(faults)
+    return command, services.reach.of(command, by=officer)
+
+
+def _refuse(*errors: InvalidRequest) -> NoReturn:
+    joined = InvalidRequest([])
+    joined.errors = [fault for err in errors for fault in err.errors]
+    raise joined
+
+
+async def _desk(
+    request: web.Request, officer: Officer, draft: Draft, err: BroadcastError | None = None
+) -> web.Response:
+    services, words = request.app[SERVICES], Words(language_of(request))
+    recent, _ = await services.wall.page(by=officer, before=None, limit=10)
+    faults = faults_of(err, words) if err else []
+    old = await services.wall.get(draft.update, by=officer) if draft.update else None
+    return page(
+        request,
+        "desk.html",
+        officer=officer,
+        status=int(status_of(err)) if err else 200,
+        draft=draft,
+        old=old,
+        faults=faults,
+        wrong=by_field(faults),
+        choices=choices(services.estate.tree, officer.area),
+        recent=recent,
+    )
+
+
+def _confirm_page(
+    request: web.Request,
+    officer: Officer,
+    draft: Draft,
+    command: StartBroadcast,
+    reached: Reached,
+    *,
+    key: str,
+    wrong: bool = False,
+) -> web.Response:
+    services = request.app[SERVICES]
+    return page(
+        request,
+        "confirm.html",
+        officer=officer,
+        status=422 if wrong else 200,
+        draft=draft,
+        reached=reached,
+        where=target_words(services.estate, command),
+        key=key,
+        typed=must_type_number(command, reached),
+        wrong=wrong,
+    )
+
+
+# ---- looking ------------------------------------------------------------------------------------------------------------------
+
+
+async def live(request: web.Request) -> web.Response:
+    """The wall of one broadcast; without one, of the newest live one or of who is there."""
+    services = request.app[SERVICES]
+    chosen = request.match_info.get("broadcast")
+    officer = await officer_of(request)
+    broadcast = await services.wall.get(chosen, by=officer) if chosen else services.wall.newest(officer)
+    rows = await services.wall.deliveries(broadcast, by=officer) if broadcast else {}
+    view = await services.wall.view(by=officer, broadcast=broadcast)
+    is_live = broadcast is not None and broadcast.is_live(services.clock.now_ms())
+    return page(
+        request,
+        "live.html",
+        officer=officer,
+        broadcast=broadcast,
+        view=view,
+        missing=services.wall.missing(view, rows),
+        is_live=is_live,
+        pending=is_live and broadcast is not None and services.boards.is_pending(broadcast),
+        where=target_words(services.estate, broadcast.order) if broadcast else "",
+        follow=f"/api/v1/events?broadcast={chosen}" if chosen else "/api/v1/events",
+    )
+
+
+async def ladder(request: web.Request) -> web.Response:
+    """One township or village: every speaker with all that it reported."""
+    officer, broadcast = await _one(request)
+    services, area = request.app[SERVICES], request.match_info["area"]
+    place = place_of(services.estate.tree, services.estate.tree.area(area).code)
+    found = await rungs(Call(request, officer), broadcast, area=area)
+    return page(request, "ladder.html", officer=officer, broadcast=broadcast, place=place, rungs=found)
+
+
+# ---- stopping -----------------------------------------------------------------------------------------------------------------
+
+
+async def ask_stop(request: web.Request) -> web.Response:
+    officer, broadcast = await _one(request)
+    return page(request, "stop.html", officer=officer, broadcast=broadcast)
+
+
+async def stop(request: web.Request) -> web.Response:
+    officer, _ = await _our_form(request)
+    broadcast = request.match_info["broadcast"]
+    await request.app[SERVICES].broadcasts.stop(broadcast, by=officer)
+    return _go(f"{HOME}/broadcasts/{broadcast}")
+
+
+async def ask_stop_all(request: web.Request) -> web.Response:
+    officer = await officer_of(request)
+    services = request.app[SERVICES]
+    seen = [one for one in services.broadcasts.live() if services.wall.sees(one, by=officer)]
+    return page(
+        request,
+        "stop_all.html",
+        officer=officer,
+        ours=[one for one in seen if one.order.level <= officer.level],
+        higher=[one for one in seen if one.order.level > officer.level],
+    )
+
+
+async def stop_all(request: web.Request) -> web.Response:
+    officer, _ = await _our_form(request)
+    await request.app[SERVICES].broadcasts.stop_all(by=officer)
+    return _go(HOME)
+
+
+async def ask_all_clear(request: web.Request) -> web.Response:
+    officer, broadcast = await _one(request)
+    tree = request.app[SERVICES].estate.tree
+    places = [(code, place_of(tree, code)) for code in clearable(tree, broadcast.order, officer.area)]
+    key = secrets.token_urlsafe(18)
+    return page(request, "all_clear.html", officer=officer, broadcast=broadcast, places=places, key=key)
+
+
+async def all_clear(request: web.Request) -> web.Response:
+    officer, fields = await _our_form(request)
+    areas, text = tuple(map(str, fields.getall("areas", []))), str(fields.get("text", "")).strip()
+    key, broadcast = str(fields.get("key", ""))[:100], request.match_info["broadcast"]
+    once = OnceKey.of(key, "all-clear", broadcast, areas, text) if key else None
+    service = request.app[SERVICES].broadcasts
+    outcome = await service.all_clear(broadcast, by=officer, areas=areas, text=text, once=once)
+    return _go(f"{HOME}/broadcasts/{outcome.ids[0]}")
+
+
+# ---- inside -------------------------------------------------------------------------------------------------------------------
+
+
+async def _one(request: web.Request) -> tuple[Officer, Broadcast]:
+    officer = await officer_of(request)
+    return officer, await request.app[SERVICES].wall.get(request.match_info["broadcast"], by=officer)
+
+
+async def _our_form(request: web.Request) -> tuple[Officer, MultiDictProxy[str]]:
+    officer = await officer_of(request)
+    fields = await read_form(request)
+    must_be_our_form(request, str(fields.get("mark", "")))
+    return officer, fields
+
+
+def _go(where: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": where})
+
+
+def add_to(app: web.Application) -> None:
+    one = HOME + "/broadcasts/{broadcast}"
+    app.router.add_get("/", go_home)
+    app.router.add_get("/static/{name}", get_static)
+    app.router.add_get(HOME, desk)
+    app.router.add_post(f"{HOME}/sign-in", enter)
+    app.router.add_post(f"{HOME}/sign-out", leave)
+    app.router.add_post(f"{HOME}/confirm", confirm)
+    app.router.add_post(f"{HOME}/broadcasts", start)
+    app.router.add_get(f"{HOME}/wall", live)
+    app.router.add_get(one, live)
+    app.router.add_get(f"{one}/correct", correct)
+    app.router.add_get(f"{one}/areas/{{area}}", ladder)
+    app.router.add_get(f"{one}/stop", ask_stop)
+    app.router.add_post(f"{one}/stop", stop)
+    app.router.add_get(f"{one}/all-clear", ask_all_clear)
+    app.router.add_post(f"{one}/all-clear", all_clear)
+    app.router.add_get(f"{HOME}/stop-all", ask_stop_all)
+    app.router.add_post(f"{HOME}/stop-all", stop_all)

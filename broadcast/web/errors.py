@@ -1,0 +1,80 @@
+"""What the web itself refuses, before any service is asked."""
+
+from broadcast.domain.errors import BroadcastError
+
+
+class UnsupportedBody(BroadcastError):
+    """The body comes in a form that is not read here: not the media type asked for, or packed."""
+
+    def __init__(self, wanted: str) -> None:
+        self.wanted = wanted
+        super().__init__(f"send the body as {wanted}, not encoded")
+
+
+class BodyTooLarge(BroadcastError):
+    """The body is larger than any request here needs."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        super().__init__(f"the body is larger than {most_bytes} bytes")
+
+
+class TooSlow(BroadcastError):
+    """The body did not arrive in time."""
+
+    def __init__(self, within_s: int) -> None:
+        self.within_s = within_s
+        super().__init__(f"the body did not arrive within {within_s} s")
+
+
+class NotReadable(BroadcastError):
+    """The body is not JSON."""
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(f"the body is not JSON: {cause}")
+
+
+class CrossOrigin(BroadcastError):
+    """Another site made the browser send this."""
+
+    def __init__(self) -> None:
+        super().__init__("another site sent this request; open the page here and do it there")
+
+
+class StaleForm(BroadcastError):
+    """The form was made for another session."""
+
+    def __init__(self) -> None:
+        super().__init__("this form belongs to another session; open the page again")
+
+
+class TooManyStreams(BroadcastError):
+    """This officer follows the wall in too many windows."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.retry_after_s = most, 10
+        super().__init__(f"the wall is open in {most} windows already; close one")
+
+
+class NotFound(BroadcastError):
+    """Nothing is served under this address."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing is served under this address")
+
+
+class WrongMethod(BroadcastError):
+    """The address is right, the verb is not."""
+
+    def __init__(self, allowed: list[str]) -> None:
+        self.allowed = allowed
+        super().__init__(f"use {', '.join(allowed)}")
+
+
+class Broken(BroadcastError):
+    """Our fault; the log has it under this id."""
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__(f"the server made a mistake; the log has it under {request_id}")

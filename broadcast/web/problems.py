@@ -1,0 +1,125 @@
+"""Errors as answers: application/problem+json (RFC 9457) in the language asked for, with every wrong field and why."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from broadcast.domain.areas import BadAreaTable, UnknownArea
+from broadcast.domain.broadcasts import AlreadyOver, HigherLevel, InvalidRequest, UnknownBroadcast
+from broadcast.domain.errors import BroadcastError
+from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
+from broadcast.domain.speakers import UnknownSpeaker
+from broadcast.service.broadcasts import BoardFull, KeyReused
+from broadcast.service.officers import NotSignedIn, OfficerExists, TooManyTries, UnknownOfficer, WrongPassword
+from broadcast.service.ports import SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable
+from broadcast.web.errors import (
+    BodyTooLarge,
+    Broken,
+    CrossOrigin,
+    NotFound,
+    NotReadable,
+    StaleForm,
+    TooManyStreams,
+    TooSlow,
+    UnsupportedBody,
+    WrongMethod,
+)
+from broadcast.web.words import Words
+
+S = HTTPStatus
+PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
+    InvalidRequest: (S.UNPROCESSABLE_ENTITY, "invalid-request"),
+    NotReadable: (S.BAD_REQUEST, "not-readable"),
+    BadAreaTable: (S.UNPROCESSABLE_ENTITY, "bad-area-table"),
+    NotSignedIn: (S.UNAUTHORIZED, "not-signed-in"),
+    WrongPassword: (S.UNAUTHORIZED, "wrong-password"),
+    TooManyTries: (S.TOO_MANY_REQUESTS, "too-many-tries"),
+    TooManyStreams: (S.TOO_MANY_REQUESTS, "too-many-streams"),
+    AreaNotGranted: (S.FORBIDDEN, "area-not-granted"),
+    RoleNotGranted: (S.FORBIDDEN, "role-not-granted"),
+    HigherLevel: (S.FORBIDDEN, "higher-level"),
+    CrossOrigin: (S.FORBIDDEN, "cross-origin"),
+    StaleForm: (S.FORBIDDEN, "stale-form"),
+    NotFound: (S.NOT_FOUND, "not-found"),
+    UnknownArea: (S.NOT_FOUND, "unknown-area"),
+    UnknownBroadcast: (S.NOT_FOUND, "unknown-broadcast"),
+    UnknownSpeaker: (S.NOT_FOUND, "unknown-speaker"),
+    UnknownOfficer: (S.NOT_FOUND, "unknown-officer"),
+    WrongMethod: (S.METHOD_NOT_ALLOWED, "wrong-method"),
+    TooSlow: (S.REQUEST_TIMEOUT, "too-slow"),
+    AlreadyOver: (S.CONFLICT, "already-over"),
+    KeyReused: (S.CONFLICT, "key-reused"),
+    BoardFull: (S.CONFLICT, "board-full"),
+    OfficerExists: (S.CONFLICT, "officer-exists"),
+    StoreRefused: (S.CONFLICT, "store-refused"),
+    BodyTooLarge: (S.REQUEST_ENTITY_TOO_LARGE, "body-too-large"),
+    UnsupportedBody: (S.UNSUPPORTED_MEDIA_TYPE, "unsupported-body"),
+    Broken: (S.INTERNAL_SERVER_ERROR, "broken"),
+    SpeechFailed: (S.SERVICE_UNAVAILABLE, "speech-failed"),
+    StoreUnavailable: (S.SERVICE_UNAVAILABLE, "store-unavailable"),
+    StoreInDoubt: (S.SERVICE_UNAVAILABLE, "store-in-doubt"),
+}
+RETRY_AFTER_S = {StoreUnavailable: 5, StoreInDoubt: 5, SpeechFailed: 30}
+
+
+def status_of(err: BroadcastError) -> HTTPStatus:
+    return _problem(type(err))[0]
+
+
+def title_of(err: BroadcastError, words: Words) -> str:
+    """A sentence in the officer's language, with the facts of the error."""
+    return words(f"problem.{_problem(type(err))[1]}", **facts_of(err))
+
+
+def facts_of(err: BroadcastError) -> dict[str, Any]:
+    return {name: value for name, value in vars(err).items() if not name.startswith("_")}
+
+
+def faults_of(err: BroadcastError, words: Words) -> list[dict[str, str]]:
+    """Each wrong field with its JSON pointer and a sentence; empty unless fields are what is wrong."""
+    return [
+        {
+            **fault,
+            "pointer": "/" + fault["field"].replace("~", "~0").replace("/", "~1").replace(".", "/"),
+            "detail": words(f"fault.{fault['code']}", **fault),
+        }
+        for fault in facts_of(err).get("errors", [])
+    ]
+
+
+def headers_of(err: BroadcastError) -> dict[str, str]:
+    if isinstance(err, TooManyTries | TooManyStreams):
+        return {"Retry-After": str(err.retry_after_s)}
+    if type(err) in RETRY_AFTER_S:
+        return {"Retry-After": str(RETRY_AFTER_S[type(err)])}
+    if isinstance(err, WrongMethod):
+        return {"Allow": ", ".join(err.allowed)}
+    if isinstance(err, NotSignedIn | WrongPassword):
+        return {"WWW-Authenticate": 'Bearer realm="lianbo"'}
+    return {}
+
+
+def problem(err: BroadcastError, words: Words) -> web.Response:
+    """The error as an answer; `title` in the officer's language, `detail` the sentence of the error itself."""
+    status, slug = _problem(type(err))
+    body = {**facts_of(err), "type": f"/problems/{slug}", "title": title_of(err, words), "status": int(status)}
+    body["detail"] = str(err)
+    if isinstance(err, InvalidRequest):
+        body["errors"] = faults_of(err, words)
+    return web.json_response(
+        body, status=status, content_type="application/problem+json", headers=headers_of(err), dumps=_dumps
+    )
+
+
+def _problem(kind: type[BroadcastError]) -> tuple[HTTPStatus, str]:
+    for base in kind.__mro__:
+        if base in PROBLEMS:
+            return PROBLEMS[base]
+    return S.INTERNAL_SERVER_ERROR, "broken"
+
+
+def _dumps(body: object) -> str:
+    return json.dumps(body, ensure_ascii=False)

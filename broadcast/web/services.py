@@ -1,0 +1,58 @@
+"""What the pages and the API ask, handed over by the composition root."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from broadcast.clock import Clock
+from broadcast.service.boards import Boards
+from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.estate import Estate
+from broadcast.service.feed import Feed
+from broadcast.service.health import Health
+from broadcast.service.latency import Latency
+from broadcast.service.officers import Officers
+from broadcast.service.presence import Speakers
+from broadcast.service.reach import Reach
+from broadcast.service.wall import Wall
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All of them.
+
+    :param wire_up: whether the server is connected to the broker now.
+    :param asset: the sound file with this SHA-256 (64 hex digits), or None.
+    """
+
+    clock: Clock
+    broadcasts: Broadcasts
+    boards: Boards
+    estate: Estate
+    speakers: Speakers
+    feed: Feed
+    health: Health
+    officers: Officers
+    reach: Reach
+    wall: Wall
+    latency: Latency
+    wire_up: Callable[[], bool]
+    asset: Callable[[str], Path | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the web is set.
+
+    :param language: of pages until the visitor chooses.
+    :param trust_forwarded: a proxy stands before us; who and how it was asked stand in X-Forwarded-For and -Proto.
+    """
+
+    language: str = "zh-CN"
+    trust_forwarded: bool = False
+
+
+SERVICES = web.AppKey("services", Services)
+OPTIONS = web.AppKey("options", Options)
