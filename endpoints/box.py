@@ -203,12 +203,14 @@ class Box:
 
     def sounding_started(self, sounding: "_Sounding") -> None:
         if sounding is self._now_sounds:
+            self.on_output_changed()
             self._carry_out(self.player.started(sounding.order, self.clock.now()))
 
     def sounding_ended(self, sounding: "_Sounding", failure: Reason) -> None:
         if sounding is not self._now_sounds:
             return
         self._now_sounds = None
+        self.on_output_changed()
         now = self.clock.now()
         if failure is Reason.NONE:
             self._carry_out(self.player.finished(sounding.order, now))
@@ -277,7 +279,7 @@ class Box:
 
     def _tick(self) -> None:
         self._timer = None
-        self.player.fault(Fault.SOUND, present=self._output.broken)
+        self.on_output_changed()
         self._carry_out(self.player.tick(self.clock.now()))
 
 
