@@ -18,8 +18,7 @@ PACKAGES = ("broadcast", "endpoints", "audio_assets", "config")
 LAYERS = {
     "broadcast.main": ("the program `lianbo`", "#444444"),
     "broadcast.cli": ("its commands", "#8c6d1f"),
-    "broadcast.server": ("the composition root: the one module that knows every class", "#222222"),
-    "broadcast.keyring": ("the server's signing keys on disk", "#557722"),
+    "broadcast.server": ("the composition root, which knows every class, and what is made for it alone", "#222222"),
     "broadcast.web": ("HTTP handlers, problems, the officers' pages", "#b5305c"),
     "broadcast.transport": ("the broker and its clients, gateways to other platforms", "#6a3fa0"),
     "broadcast.store": ("SQLAlchemy rows and repositories, migrations", "#1f6fb5"),
@@ -72,8 +71,10 @@ def _imported(tree: ast.Module, known: dict[str, Path]) -> Iterator[str]:
 
 
 def layer_of(module: str) -> str | None:
-    """The layer that a module belongs to; None for the package `broadcast` itself, which is empty."""
-    return next((layer for layer in LAYERS if module == layer or module.startswith(layer + ".")), None)
+    """The layer that a module belongs to; a module beside `broadcast.server` serves it. None for the empty `broadcast`."""
+    named = next((layer for layer in LAYERS if module == layer or module.startswith(layer + ".")), None)
+    beside = module.startswith("broadcast.") and module.count(".") == 1
+    return named or ("broadcast.server" if beside else None)
 
 
 class Box(NamedTuple):
@@ -124,7 +125,11 @@ def _boxes(root: Path, arrows: list[tuple[str, str]]) -> dict[str, Box]:
     boxes, top = {}, float(MARGIN)
     names = modules(root)
     for layer in LAYERS:
-        inner = [name.removeprefix(layer + ".") for name in names if layer_of(name) == layer != name]
+        inner = [
+            name.removeprefix(layer + ".").removeprefix("broadcast.")
+            for name in names
+            if layer_of(name) == layer != name
+        ]
         inner = [name for name in inner if "migrations." not in name]  # one file a step of the schema
         if layer not in names:
             continue
