@@ -23,7 +23,7 @@ _PUBLIC_HEAD = bytes.fromhex("3059") + _ALGORITHM + bytes.fromhex("03420004")  #
 _SECRET_HEAD = bytes.fromhex("3041020100") + _ALGORITHM + bytes.fromhex("042730250201010420")  # PKCS #8; then d
 
 
-class Sm2Unavailable(RuntimeError):
+class Sm2Unavailable(OSError):
     """SM2 is configured and the machine has no OpenSSL that knows it."""
 
     def __init__(self, found: str) -> None:
