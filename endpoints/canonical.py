@@ -1,9 +1,9 @@
 """Canonical CBOR (RFC 8949 §4.2.1), and nothing else of CBOR: what we sign has exactly one spelling.
 
-Whole numbers, byte and text strings, true and false, lists, and maps whose keys are unsigned whole numbers in rising order. The defaults of
-a CBOR decoder are unsafe on hostile input (regular expressions from tags, bignums, duplicate keys, indefinite lengths, trailing
-bytes), and Python takes the keys 1, 1.0 and true for one. Here a message is refused unless it is short, shallow, of these types
-alone, and equal to its own re-encoding.
+Whole numbers, byte and text strings, true and false, lists, and maps whose keys are unsigned whole numbers in rising order. The
+defaults of a CBOR decoder are unsafe on hostile input (regular expressions from tags, bignums, duplicate keys, indefinite lengths,
+trailing bytes), and Python takes the keys 1, 1.0 and true for one. Here a message is refused unless it is short, shallow, of these
+types alone, and equal to its own re-encoding.
 """
 
 import cbor2
