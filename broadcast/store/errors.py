@@ -22,7 +22,7 @@ class SchemaNotCurrent(BroadcastError):
 
     def __init__(self, found: str, wanted: str, *, newer: bool) -> None:
         self.found, self.wanted = found, wanted
-        then = "use a newer program" if newer else "make a backup, then run `lianbo upgrade`"
+        then = "use a newer program" if newer else "make a backup, then run `lianbo db upgrade`"
         super().__init__(f"the database is of revision {found}, this program needs {wanted}: {then}")
 
 

@@ -45,7 +45,7 @@ def test_an_empty_database_gets_the_tables(tmp_path: Path) -> None:
 def test_older_tables_are_refused_or_brought_up(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "HEAD", "0002")
     monkeypatch.setattr(schema, "REVISIONS", frozenset({"0001", "0002"}))
-    with pytest.raises(SchemaNotCurrent, match=r"revision 0001, this program needs 0002: .*run `lianbo upgrade`"):
+    with pytest.raises(SchemaNotCurrent, match=r"revision 0001, this program needs 0002: .*run `lianbo db upgrade`"):
         open_store(sqlite_url, upgrades_itself=False)
     asked: list[str] = []
     monkeypatch.setattr(schema, "migrate", lambda connection: asked.append(schema.revision(connection) or ""))

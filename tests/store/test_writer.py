@@ -95,14 +95,14 @@ async def test_calls_that_wait_share_a_commit_up_to_its_size(writer: Writer, tra
 
 
 async def test_commits_of_reports_keep_their_distance(transactions: Transactions) -> None:
-    paced = Writer(transactions, pace_s=0.05)
+    paced = Writer(transactions, pace_s=0.3)
     paced.start()
     began = time.monotonic()
     await paced.keep_reports([report("s-1-1")])
     first_s = time.monotonic() - began
     together = [paced.keep_reports([report(f"s-2-{n}")]) for n in range(20)]
     await asyncio.gather(*together)
-    assert first_s < 0.05 <= time.monotonic() - began
+    assert first_s < 0.3 <= time.monotonic() - began
     assert transactions.sizes == [1, 20]
     await asyncio.to_thread(paced.close)
 
@@ -196,3 +196,34 @@ async def test_closing_does_what_waits_and_takes_nothing_more(writer: Writer, tr
     await closing
     await batch
     assert await work == 1
+
+
+async def rounds_in(seconds: float) -> int:
+    """How often a loop that has always something to do comes round."""
+    end, rounds = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        rounds += 1
+        await asyncio.sleep(0)
+    return rounds
+
+
+async def test_a_busy_loop_gives_way_to_late_work_and_only_then(writer: Writer, transactions: Transactions) -> None:
+    at_ease = await rounds_in(0.1)
+    held = await hold(writer, transactions)
+    await rounds_in(2 * module.WORK_LATE_S)
+    giving_way = await rounds_in(0.1)
+    transactions.gate.set()
+    await held
+    await writer.write(lambda tx: None)
+    await rounds_in(2 * module.REPORTS_LATE_S)
+    assert giving_way <= 0.1 / module.GIVE_WAY_S
+    assert min(at_ease, await rounds_in(0.1)) > 3 * giving_way
+
+
+async def test_a_loop_does_not_give_way_without_end(
+    writer: Writer, transactions: Transactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GIVE_WAY_FOR_S", 0.02)
+    await hold(writer, transactions)
+    await rounds_in(0.03)
+    assert await rounds_in(0.1) > 3 * 0.1 / module.GIVE_WAY_S
