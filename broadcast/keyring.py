@@ -16,6 +16,7 @@ from endpoints.sealing import Algorithm, Ed25519Signer, Signer, Sm2Signer, Trust
 
 DAY_MS = 86_400_000
 WARN_DAYS = (60, 30, 14, 7, 1)
+FILES = ("live.json", "exercise.json", "master.key", "broker.key")
 
 
 class BadKeyFile(ValueError):
@@ -24,6 +25,17 @@ class BadKeyFile(ValueError):
     def __init__(self, path: Path, why: str) -> None:
         self.path, self.why = path, why
         super().__init__(f"{path}: {why}; restore it from the backup, or move it away and provision every speaker anew")
+
+
+class NoKeys(Exception):
+    """Some of the files are not there."""
+
+    def __init__(self, folder: Path, missing: list[str]) -> None:
+        self.folder, self.missing = folder, missing
+        then = "`lianbo serve` makes them at its first start"
+        if len(missing) < len(FILES):
+            then = "restore them from the backup before the next start: with new ones speakers would refuse everything"
+        super().__init__(f"{folder} has no {', '.join(missing)}; {then}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,17 @@ def open_keyring(folder: Path, *, county: str, algorithm: str, key_days: int, no
         master=_secret(folder / "master.key"),
         broker_password=_secret(folder / "broker.key").hex(),
     )
+
+
+def read_keyring(folder: Path, *, county: str) -> Keyring:
+    """The keys as they are; a tool makes none.
+
+    :raises NoKeys, BadKeyFile, OSError: they are not all there, or can't be read.
+    """
+    missing = [name for name in FILES if not (folder / name).exists()]
+    if missing:
+        raise NoKeys(folder, missing)
+    return open_keyring(folder, county=county, algorithm="", key_days=0, now_ms=0)
 
 
 def _signing_key(path: Path, *, area: str, algorithm: str, exercise: bool, days: int, now_ms: int) -> SigningKey:

@@ -1,19 +1,87 @@
-"""`lianbo`: the command line. Each subject has its module in `broadcast.cli`; here they are hung together."""
+"""`lianbo`: the command line. Each subject has its module in `broadcast.cli`; here they are hung together.
+
+A command's module is imported when that command is called: `lianbo speaker` runs on a box without a database, and `--help` must
+not wait a second for the whole server.
+"""
+
+from importlib import import_module
+from typing import Any
 
 import typer
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 
-from broadcast.cli import areas, serving
+COMMANDS = {  # name: (where it is, its sentence); a test compares the sentence with that of the command itself
+    "serve": ("broadcast.cli.serving:serve", "Run the control server."),
+    "demo": (
+        "broadcast.cli.serving:demo",
+        "Run the server and a county of simulated speakers on this machine; prints where the desk is and how to sign in.",
+    ),
+    "speaker": ("broadcast.cli.speaker:speaker", "Be one speaker, until SIGTERM."),
+    "simulate": ("broadcast.cli.speaker:simulate", "Be all the speakers of a file, until SIGTERM."),
+    "fault": ("broadcast.cli.speaker:fault", "Break simulated speakers, and make them whole again."),
+    "trigger": ("broadcast.cli.triggers:trigger", "Start a broadcast (播发), after showing whom it reaches."),
+    "update": (
+        "broadcast.cli.triggers:update",
+        "Correct a live broadcast (更正): the new one takes its place in one step.",
+    ),
+    "stop": ("broadcast.cli.broadcasts:stop", "Take a broadcast off the air (停播), or everything of one's own level."),
+    "all-clear": (
+        "broadcast.cli.broadcasts:all_clear",
+        "End an alert (解除), whole or in some areas, and say so there.",
+    ),
+    "broadcasts": ("broadcast.cli.broadcasts:broadcasts", "List the broadcasts of one's own area, newest first."),
+    "ladder": (
+        "broadcast.cli.ladder:ladder",
+        "How far a broadcast got (回执): per township, and who is missing, by name.",
+    ),
+    "areas": ("broadcast.cli.areas:app", "The county's areas: townships, villages, grids."),
+    "speakers": (
+        "broadcast.cli.speakers:app",
+        "The speaker estate (终端): list, enrol, retire, hand out what a box needs.",
+    ),
+    "users": ("broadcast.cli.users:app", "The officers' accounts, for the technician at this machine."),
+    "keys": ("broadcast.cli.keys:app", "The signing keys: how long they last, and their public halves."),
+    "db": ("broadcast.cli.database:app", "The database: bring its tables up, look whether it is whole."),
+    "config": ("broadcast.cli.configuration:app", "The settings: check a file, show what is in force."),
+    "doctor": ("broadcast.cli.doctor:doctor", "Say what is missing on this machine and how to get it."),
+}
 
-cli = typer.Typer(
-    name="lianbo",
-    help="Lianbo (联播): emergency broadcast and video conference of a county.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-cli.command()(serving.serve)
-cli.command()(serving.demo)
-cli.add_typer(areas.app, name="areas")
+
+def load(name: str) -> Any:
+    """The command itself, as typer's class."""
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        command = typer.main.get_command(found)
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(found)
+        command = typer.main.get_command(alone)
+    command.name = name
+    return command
+
+
+class Lazy(TyperGroup):
+    """Lists commands by their sentence and imports only the one that is called."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, (_, sentence) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=sentence))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name in COMMANDS else command, rest
+
+
+cli = typer.Typer(name="lianbo", cls=Lazy, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@cli.callback()
+def lianbo() -> None:
+    """Lianbo (联播): emergency broadcast and video conference of a county."""
+
 
 if __name__ == "__main__":
     cli()

@@ -14,6 +14,7 @@ from audio_assets.worker import RenderWorker
 from broadcast.clock import Clock, SystemClock
 from broadcast.domain.area_import import read_table
 from broadcast.keyring import Keyring, open_keyring
+from broadcast.provisioning import provision
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.estate import Estate
@@ -38,13 +39,12 @@ from broadcast.web.app import Services, make_app
 from broadcast.web.guard import serve
 from config.areas import load_packaged
 from config.settings import Settings
-from endpoints.arbitration import QuietHours
 from endpoints.area_codes import ancestors, padded
 from endpoints.mqtt_dial import TlsFiles
 from endpoints.mqtt_link import BrokerAddress
 from endpoints.protocol import OrderRule
-from endpoints.provisioning import Provisioning, SpeakerConfig
-from endpoints.sealing import broker_password, speaker_key
+from endpoints.provisioning import Provisioning
+from endpoints.sealing import broker_password
 
 log = logging.getLogger(__name__)
 
@@ -226,6 +226,7 @@ class Server:
         self._loop("presence", 2.0, self._presence_tick)
         self._loop("housekeeping", 5.0, self.broadcasts.housekeep)
         self._loop("sessions", 60.0, self.officers.housekeep)
+        self._loop("tools", 2.0, self._notice_tools)
         self._loop("conditions", 2.0, self._watch)
 
     def _loop(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -253,6 +254,13 @@ class Server:
     async def _presence_tick(self) -> None:
         self.speakers.tick(wire_up=self.wire.is_up)
         self.latency.tick()
+
+    async def _notice_tools(self) -> None:
+        """What `lianbo users`, `speakers` and `areas` did to the database beside this server."""
+        await self.officers.look_again()
+        if await self.estate.refresh():
+            self.refresh_users()
+            log.info("areas or speakers have changed: %s speakers", len(self.estate))
 
     async def _watch(self) -> None:
         """Turn what can be seen into conditions that the desk shows."""
@@ -319,28 +327,13 @@ class Server:
         self.speakers.expect(self.estate.speakers)
 
     def provisioning(self) -> Provisioning:
-        """What speakers have to be told: for `lianbo speakers export` and the simulator."""
-        rules, address = self.settings.rules, self.broker.address("", "")
-        quiet = QuietHours(_minutes(rules.quiet_from), _minutes(rules.quiet_until), rules.utc_offset_min)
-        master = self.keyring.master
-        return Provisioning(
-            host=address.host,
-            port=address.port,
-            keys=self.keyring.trusted,
-            speakers=tuple(
-                SpeakerConfig(
-                    id=one.id,
-                    area=one.area,
-                    key=speaker_key(master, one.id),
-                    password=broker_password(master, one.id),
-                    exercise=one.exercise,
-                    volume_percent=one.volume_percent,
-                    quiet=quiet,
-                )
-                for one in self.estate.speakers.values()
-            ),
+        """What speakers have to be told, at this machine's own address: for the simulator."""
+        return provision(
+            self.estate.speakers.values(),
+            keyring=self.keyring,
+            rules=self.settings.rules,
+            broker=self.broker.address("", ""),
             assets_url=self.address,
-            tls=address.tls,
         )
 
     @property
@@ -361,8 +354,3 @@ def _remembered_port(path: Path) -> int:
         return int(path.read_text())
     except (OSError, ValueError):
         return 0
-
-
-def _minutes(clock: str) -> int:
-    hours, minutes = clock.split(":")
-    return int(hours) * 60 + int(minutes)

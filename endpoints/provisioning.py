@@ -148,7 +148,7 @@ def to_json(provisioning: Provisioning) -> dict[str, object]:
             "tls": None if tls is None else _tls_to_json(tls),
         },
         "assets_url": provisioning.assets_url,
-        "keys": [_key_to_json(key) for key in provisioning.keys],
+        "keys": [key_to_json(key) for key in provisioning.keys],
         "speakers": [_speaker_to_json(speaker) for speaker in provisioning.speakers],
     }
 
@@ -162,7 +162,7 @@ def _tls_to_json(tls: TlsFiles) -> dict[str, object]:
     }
 
 
-def _key_to_json(key: TrustedKey) -> dict[str, object]:
+def key_to_json(key: TrustedKey) -> dict[str, object]:
     return {
         "algorithm": key.algorithm.name,
         "public": key.public.hex(),

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn, Protocol
+from typing import Annotated, Protocol
 
 import typer
 
 from broadcast.cli.area_extract import PACKAGE, extract
+from broadcast.cli.area_store import database_areas
+from broadcast.cli.common import fail as _fail
+from broadcast.cli.common import whole_code
+from broadcast.cli.local import ConfigFile
 from broadcast.domain.area_import import SIZE_MAX, ImportReport, Plan, read_import, read_table
 from broadcast.domain.areas import Area, AreaTree, BadAreaTable, Level
 from broadcast.domain.errors import BroadcastError
@@ -16,7 +20,7 @@ LISTED_MAX = 40  # changes of one kind that a person reads
 
 
 class AreaStore(Protocol):
-    """Where the table in force lives; main.py has one."""
+    """Where the table in force lives."""
 
     def table(self) -> AreaTree:
         """The table in force."""
@@ -28,8 +32,11 @@ class AreaStore(Protocol):
         """Put a new table in force, in one transaction."""
 
 
-def make_app(store: Callable[[], AreaStore] | None = None) -> typer.Typer:
-    """The commands. Without a store `import` checks and `show` reads the packaged table; nothing is kept."""
+def make_app(store: Callable[[Path | None], AreaStore | None] = lambda _: None) -> typer.Typer:
+    """The commands. Without a store `import` checks and `show` reads the packaged table; nothing is kept.
+
+    :param store: of a settings file; None where there is no database yet.
+    """
     commands = typer.Typer(help="The county's areas: townships, villages, grids.", no_args_is_help=True)
 
     @commands.command("build")
@@ -60,28 +67,36 @@ def make_app(store: Callable[[], AreaStore] | None = None) -> typer.Typer:
             Path | None,
             typer.Option(exists=True, dir_okay=False, help="Compare with this table, not the one in force."),
         ] = None,
-        dry_run: Annotated[bool, typer.Option(help="Only report.")] = False,
+        apply: Annotated[bool, typer.Option("--apply", help="Put it in force when nothing is wrong.")] = False,
+        config: ConfigFile = None,
     ) -> None:
-        """Check an operator's own table line by line and take it when nothing is wrong."""
-        opened = store() if store is not None else None
+        """Check an operator's own table line by line, say what it would change, and with --apply put it in force."""
+        if apply and against is not None:
+            _fail("--apply puts the table in force in place of the present one; it can't be compared with another")
+        opened = None if against is not None else store(config)
         before, in_use = _before(against, opened)
         report = read_import(_read(file), before, in_use=in_use)
         if report.plan is None:
             typer.echo("\n".join(problem_lines(report)))
             raise typer.Exit(1)
         typer.echo("\n".join(plan_lines(report)))
-        if opened is None or against is not None or dry_run:
-            typer.echo("Checked only; nothing was stored.")
+        if not apply:
+            typer.echo("Checked only; nothing was stored. --apply puts it in force.")
+        elif opened is None:
+            _fail("there is no database to put it in force in; `lianbo serve` makes it at its first start")
         elif report.plan.changes:
             opened.take(report.plan)
-            typer.echo("The new table is in force.")
+            typer.echo("The new table is in force; a running server follows within a few seconds.")
 
     @commands.command("show")
-    def show(code: Annotated[str | None, typer.Argument(help="An area code; the city when not given.")] = None) -> None:
+    def show(
+        code: Annotated[str | None, typer.Argument(help="An area code; the city when not given.")] = None,
+        config: ConfigFile = None,
+    ) -> None:
         """Where an area lies, what lies in it."""
-        tree, _ = _before(None, store() if store is not None else None)
+        tree, _ = _before(None, store(config))
         try:
-            shown = tree.cities if code is None else (tree.area(code),)
+            shown = tree.cities if code is None else (tree.area(whole_code(code)),)
         except BroadcastError as err:
             _fail(str(err))
         for area in shown:
@@ -157,9 +172,4 @@ def _read(file: Path) -> bytes:
         return stream.read(SIZE_MAX + 1)
 
 
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)
-
-
-app = make_app()
+app = make_app(database_areas)

@@ -14,6 +14,7 @@ from typing import Annotated
 import structlog
 import typer
 
+from broadcast.cli.local import ConfigFile, settings_of
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer, Role
 from broadcast.domain.speakers import Speaker, default_id
@@ -21,14 +22,11 @@ from broadcast.keyring import BadKeyFile
 from broadcast.server import Server
 from broadcast.service.presence import Presence
 from broadcast.transport.child import BrokerError
-from config.settings import BadSettings, Settings, load
+from config.settings import Settings
 from endpoints.provisioning import write_provisioning
 
 log = logging.getLogger(__name__)
 
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="TOML file with your settings; see config/defaults.toml")
-]
 FIRST_OFFICER = "admin"
 DEMO_FOLDER = Path("var/demo")
 
@@ -56,16 +54,6 @@ def demo(
     settings = settings_of(config, environment)
     start_logging(settings)
     run(_demo(settings, speakers))
-
-
-def settings_of(config: Path | None, environment: dict[str, str] | None = None) -> Settings:
-    """The settings, or the end of the program with every line that is wrong."""
-    try:
-        return load(config, environment=environment)
-    except BadSettings as err:
-        for line in err.lines:
-            typer.echo(line, err=True)
-        raise typer.Exit(2) from None
 
 
 def start_logging(settings: Settings) -> None:

@@ -1,14 +1,23 @@
 """The speakers and areas as the services use them: in memory, from the store, with the questions asked on each trigger."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from uuid import uuid4
 
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.officers import Officer
 from broadcast.domain.speakers import Speaker, UnknownSpeaker
-from broadcast.service.ports import Store
+from broadcast.service.ports import ActRow, Store, Tx
 from endpoints.area_codes import significant
 from endpoints.protocol import Order
 from endpoints.sealing import speaker_key
+
+MARK = "estate-mark"  # a fact of the installation; it changes with areas and speakers, whoever changes them
+
+
+def touched(tx: Tx) -> None:
+    """Areas or speakers change in this transaction: a running server sees it at its next look (`Estate.refresh`)."""
+    tx.facts.set(MARK, uuid4().hex)
 
 
 class Estate:
@@ -19,6 +28,7 @@ class Estate:
 
     def __init__(self, *, store: Store, master: bytes) -> None:
         self._store, self._master = store, master
+        self._mark: str | None = None
         self.tree = AreaTree()
         self._speakers: dict[str, Speaker] = {}
         self._digits: dict[str, str] = {}
@@ -26,7 +36,9 @@ class Estate:
 
     async def load(self) -> None:
         """Read areas and speakers; call again after a change."""
-        self.tree, speakers = await self._store.read(lambda tx: (tx.areas.tree(), tx.speakers.all()))
+        self.tree, speakers, self._mark = await self._store.read(
+            lambda tx: (tx.areas.tree(), tx.speakers.all(), tx.facts.get(MARK))
+        )
         self._speakers = {one.id: one for one in speakers if not one.retired}
         self._digits = {one.id: significant(one.area) for one in self._speakers.values()}
         self._keys = {}
@@ -35,8 +47,38 @@ class Estate:
         """Take speakers in; those that are there already stay as they are."""
         by.must_administer("enrol speakers")
         fresh = [one for one in speakers if one.id not in self._speakers]
-        await self._store.write(lambda tx: tx.speakers.add(fresh))
+
+        def work(tx: Tx) -> None:
+            tx.speakers.add(fresh)
+            touched(tx)
+
+        await self._store.write(work)
         await self.load()
+
+    async def retire(self, speaker: str, *, by: Officer, at_ms: int) -> None:
+        """Take one down for good. Its row and its id stay: the record of old broadcasts names it.
+
+        :raises UnknownSpeaker, RoleNotGranted, AreaNotGranted: nothing was changed.
+        """
+        by.must_administer("retire speakers")
+        gone = self.speaker(speaker)
+        by.must_hold(gone.area)
+
+        def work(tx: Tx) -> None:
+            tx.speakers.save(replace(gone, retired=True))
+            tx.acts.add(ActRow(at_ms, by.name, "retire speaker", speaker, gone.area))
+            touched(tx)
+
+        await self._store.write(work)
+        await self.load()
+
+    async def refresh(self) -> bool:
+        """Load again when a tool beside the server has changed something; whether it had."""
+        mark = await self._store.read(lambda tx: tx.facts.get(MARK))
+        if mark == self._mark:
+            return False
+        await self.load()
+        return True
 
     def __contains__(self, speaker: object) -> bool:
         return speaker in self._speakers

@@ -54,8 +54,11 @@ class Speakers:
         self._status: dict[str, SpeakerStatus] = {}
 
     def expect(self, speakers: Iterable[str]) -> None:
-        """These exist; nothing is known of the new ones."""
-        for name in speakers:
+        """These exist and no others; nothing is known of the new ones."""
+        names = frozenset(speakers)
+        for name in self._status.keys() - names:
+            del self._status[name]
+        for name in names:
             self._status.setdefault(name, SpeakerStatus(since_ms=self._clock.now_ms()))
 
     def status(self, speaker: str) -> SpeakerStatus:

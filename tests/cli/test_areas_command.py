@@ -6,7 +6,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from broadcast.cli.areas import app, make_app
+from broadcast.cli.areas import make_app
 from broadcast.domain.area_import import Plan, read_table
 from broadcast.domain.areas import AreaTree
 from config.areas import load_packaged
@@ -50,7 +50,10 @@ def table(tmp_path: Path) -> Path:
     return file
 
 
-def run(*words: str | Path, app: Typer = app) -> tuple[int, str]:
+WITHOUT_DATABASE = make_app()
+
+
+def run(*words: str | Path, app: Typer = WITHOUT_DATABASE) -> tuple[int, str]:
     result = CliRunner().invoke(app, [str(word) for word in words])
     return result.exit_code, result.output
 
@@ -85,7 +88,7 @@ def test_import_reports_the_changes_and_stores_nothing_without_a_store(table: Pa
         "718 row(s), no problems: 遵化市: 27 × township, 690 × village.\n"
         "renamed: 1\n"
         "  130281001001 华富社区居民委员会 → 华贵社区居民委员会\n"
-        "Checked only; nothing was stored.\n",
+        "Checked only; nothing was stored. --apply puts it in force.\n",
     )
 
 
@@ -109,12 +112,12 @@ def test_import_compares_with_another_table_when_told_to(tmp_path: Path, table: 
     assert run("import", table, "--against", broken)[0] == 1
 
 
-def test_import_puts_a_good_table_in_force_unless_it_is_a_dry_run(table: Path) -> None:
+def test_import_puts_a_good_table_in_force_only_when_told_to(table: Path) -> None:
     store = FakeAreaStore(in_use=frozenset())
-    wired = make_app(lambda: store)
-    assert "nothing was stored" in run("import", table, "--dry-run", app=wired)[1]
+    wired = make_app(lambda _: store)
+    assert "nothing was stored" in run("import", table, app=wired)[1]
     assert store.taken == []
-    assert "The new table is in force." in run("import", table, app=wired)[1]
+    assert "The new table is in force" in run("import", table, "--apply", app=wired)[1]
     assert [[change.after for change in plan.renamed] for plan in store.taken] == [["华贵社区居民委员会"]]
 
 
@@ -122,8 +125,8 @@ def test_import_asks_the_store_what_is_in_use(table: Path) -> None:
     lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
     table.write_text("".join(line for line in lines if not line.startswith("130281001002")), encoding="utf-8")
     free, used = FakeAreaStore(in_use=frozenset()), FakeAreaStore(in_use=frozenset({"130281001002"}))
-    assert run("import", table, app=make_app(lambda: free))[0] == 0
-    code, output = run("import", table, app=make_app(lambda: used))
+    assert run("import", table, "--apply", app=make_app(lambda _: free))[0] == 0
+    code, output = run("import", table, "--apply", app=make_app(lambda _: used))
     assert (code, used.taken) == (1, [])
     assert "建昌社区居民委员会 is in use and missing" in output
 
