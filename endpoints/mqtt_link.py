@@ -29,9 +29,7 @@ RETRY_FIRST_S = (
     3.0  # 12,000 come back in 1.8 s without jitter: it only spares the CPU of handshakes (research/mqtt.md §6)
 )
 RETRY_CAP_S = 60.0
-STABLE_S = (
-    10.0  # a connection that lived shorter does not reset the back-off: two clients of one id throw each other out
-)
+STABLE_S = 3.0  # what lived shorter does not reset the back-off: two clients of one id throw each other out for ever
 CONNACK_REFUSALS = {1: "protocol", 2: "client id", 3: "unavailable", 4: "bad user or password", 5: "not authorised"}
 
 T = TypeVar("T")
@@ -99,6 +97,7 @@ class MqttLink:
     :param clean: False keeps the session at the broker: it queues QoS 1 messages while we are away.
     :param manual_ack: PUBACK only by `ack`, after the batch is on disk; what was not acknowledged comes again.
     :param keepalive_s: a dead peer is noticed after one to two of these.
+    :param retry_first_s: ceiling of the first full-jitter wait; it doubles up to `retry_cap_s`.
     :param max_inflight: unacknowledged publishes; at most 65,535, the ids of MQTT.
     :param max_packet_bytes: a longer incoming packet ends the connection.
     """
@@ -117,6 +116,8 @@ class MqttLink:
         will: Will | None = None,
         random: Random | None = None,
         connect_timeout_s: float = 10.0,
+        retry_first_s: float = RETRY_FIRST_S,
+        retry_cap_s: float = RETRY_CAP_S,
         max_inflight: int = 50_000,
         max_outbox_bytes: int = 64 * 1024 * 1024,
         max_packet_bytes: int = 1024 * 1024,
@@ -126,6 +127,7 @@ class MqttLink:
         self.last_reason = "not started"
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self._keepalive_s, self._connect_timeout_s = keepalive_s, connect_timeout_s
+        self._retry_first_s, self._retry_cap_s = retry_first_s, retry_cap_s
         self._max_inflight, self._max_outbox_bytes = max_inflight, max_outbox_bytes
         self._random = random or random_module
         self._loop = asyncio.get_running_loop()
@@ -264,7 +266,7 @@ class MqttLink:
     def _retry_later(self) -> None:
         """Full jitter: anywhere between now and a ceiling that doubles."""
         if self._wanted:
-            ceiling_s = min(RETRY_CAP_S, RETRY_FIRST_S * 2 ** min(self._attempt, 10))
+            ceiling_s = min(self._retry_cap_s, self._retry_first_s * 2 ** min(self._attempt, 10))
             self._attempt += 1
             self._retry = self._loop.call_later(self._random.uniform(0, ceiling_s), self._dial)
 

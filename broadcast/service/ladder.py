@@ -15,12 +15,14 @@ from broadcast.service.estate import Estate
 from broadcast.service.health import Health
 from broadcast.service.ports import DeliveryRow, ReportRow, Store, Tx
 from endpoints.delivery import Changed, Delivery, ImpossibleReport, State
+from endpoints.protocol import Stage
 
 log = logging.getLogger(__name__)
 
 START_WITHIN_S = 20.0  # an online speaker starts within 1 s; one that lost its link is back within 3 s of jitter
 END_GRACE_S = 120.0  # every broadcast × speaker ends in one terminal state by not-after + this
 AFTER_STOP_S = 15.0
+CLOCKS_DIFFER_MS = 2_000  # a speaker's time is right to half a round trip, at most 2.5 s after a bad line
 KEEP_BROADCASTS = 100  # ladders in memory; older ones are read from the table
 
 
@@ -32,7 +34,20 @@ class _Rung:
     deliveries: dict[str, Delivery]
     counts: Counter[State]
     changed_ms: dict[str, int] = field(default_factory=dict)
+    started_ms: dict[str, int] = field(default_factory=dict)
     wake_at: float = 0.0
+
+    def must_be_possible(self, row: ReportRow, before: State) -> None:
+        """:raises ImpossibleReport: it tells of the future, of a time before the order, or of an end before it can have come."""
+        order = self.broadcast.order
+        if row.at_ms and not order.issued_at_ms - CLOCKS_DIFFER_MS <= row.at_ms <= row.received_ms + CLOCKS_DIFFER_MS:
+            raise ImpossibleReport(row.speaker, before, row.stage)
+        if row.stage is Stage.SOUNDING:
+            self.started_ms.setdefault(row.speaker, row.at_ms)
+        if row.stage is Stage.FINISHED and row.at_ms and row.revision == order.revision:
+            started_ms = self.started_ms.get(row.speaker, 0)
+            if started_ms and row.at_ms - started_ms < order.sound_ms - CLOCKS_DIFFER_MS:
+                raise ImpossibleReport(row.speaker, before, row.stage)
 
 
 class Ladder:
@@ -124,6 +139,7 @@ class Ladder:
                 continue
             before = delivery.state
             try:
+                rung.must_be_possible(row, before)
                 step = delivery.hear(row.stage, row.reason)
             except ImpossibleReport as err:
                 self._health.count("reports_impossible")

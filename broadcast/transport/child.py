@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_S = 20.0  # 12,000 users with full lists took 2.6 s on two cores (docs/decisions/0003-broker.md)
 STOP_TIMEOUT_S = 5.0
 RESTART_FIRST_S, RESTART_CAP_S = 0.1, 5.0
-STEADY_S = 30.0  # a child that ran this long starts its back-off anew
+STEADY_S = 3.0  # a child that ran this long starts its back-off anew: speakers wait for it
 POLL_S = 0.004
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None

@@ -8,6 +8,7 @@ from endpoints.mqtt_link import AckToken, BrokerAddress, LinkError, MqttLink
 from endpoints.protocol import EXERCISE_ROOT, LIVE_ROOT
 
 CLIENT_ID = "lianbo-server"
+RETRY_FIRST_S, RETRY_CAP_S = 0.1, 2.0  # there is one of us, and the speakers wait for its boards
 
 OnMessage = Callable[[str, bytes, int, bool, int], None]
 
@@ -33,6 +34,9 @@ class ServerWire:
             clean=False,
             manual_ack=True,
             max_inflight=60_000,
+            keepalive_s=10,
+            retry_first_s=RETRY_FIRST_S,
+            retry_cap_s=RETRY_CAP_S,
         )
         for root in (LIVE_ROOT, EXERCISE_ROOT):
             self._link.subscribe([(f"{root}/report/+", 1), (f"{root}/gone/+", 1), (f"{root}/hello/+", 0)])

@@ -1,9 +1,9 @@
 """The server killed at random points of its work, with a recorder on the wire: what must never be lost or doubled.
 
-A round: an officer's trigger goes out with its Idempotency-Key; `kill -9` at a random moment around it; the server starts again; who
-got no answer asks again with the same key, as the page does. Then there must be exactly one broadcast of that key, on the wire too;
-every speaker must have begun it exactly once; its reports must be in the table once; and after the stop (killed at random too) it must
-be silent everywhere. `python -m tests.system.soak` runs a thousand rounds, the test suite fifty.
+A round: an officer's trigger goes out with its Idempotency-Key; `kill -9` at a random moment around it; the server starts again;
+who got no answer asks again with the same key, as the page does. Then there must be exactly one broadcast of that key, on the wire
+too; every speaker must have begun it exactly once; its reports must be in the table once; and after the stop (killed at random
+too) it must be silent everywhere. `python -m tests.system.soak` runs a thousand rounds, the test suite fifty.
 """
 
 import asyncio
