@@ -23,8 +23,8 @@ _seed = count()
 
 
 def reports(number: int) -> list[ReportRow]:
-    at_ms = 1_790_000_000_000 + next(_seed) * 1_000
-    order = "01K5M0Z0000000000000000001"
+    """Of a new order each time."""
+    at_ms, order = 1_790_000_000_000, f"01K5M0Z{next(_seed):019d}"
     return [
         ReportRow(order, f"s-{130281001000 + i}-1", Stage.SOUNDING, at_ms, 1, Reason.NONE, 2**40, i, at_ms)
         for i in range(number)

@@ -30,7 +30,6 @@ PATIENCE_S = 0.25  # reports that waited so long take one turn before further wo
 SLOW_FAILURE_S = 1.0
 WORK_LATE_S, REPORTS_LATE_S = 0.003, 0.03
 GIVE_WAY_S = 0.001
-GIVE_WAY_FOR_S = 1.0  # what takes longer waits for the disk or a lock, not for the GIL
 
 Run = Callable[[Callable[[Tx], Any]], Any]
 
@@ -123,16 +122,13 @@ class Writer:
                 late_at = min(late_at, self._works[0].late_at)
             if self._reports:
                 late_at = min(late_at, self._reports[0].late_at)
-        now = loop.time()
-        if late_at > now:
-            if late_at < math.inf:
-                self._set_alarm(loop, late_at)
+        if late_at == math.inf:
             return
-        if now - late_at < GIVE_WAY_FOR_S:
+        if (
+            late_at <= loop.time()
+        ):  # for as long as it takes: even while the disk is to blame, a round is only a millisecond longer
             time.sleep(GIVE_WAY_S)
-        else:
-            now += GIVE_WAY_FOR_S
-        self._set_alarm(loop, now)
+        self._set_alarm(loop, late_at)
 
     def close(self) -> None:
         """Take nothing more, do what waits, end. Blocks until then."""

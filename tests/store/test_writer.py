@@ -218,12 +218,3 @@ async def test_a_busy_loop_gives_way_to_late_work_and_only_then(writer: Writer, 
     await rounds_in(2 * module.REPORTS_LATE_S)
     assert giving_way <= 0.1 / module.GIVE_WAY_S
     assert min(at_ease, await rounds_in(0.1)) > 3 * giving_way
-
-
-async def test_a_loop_does_not_give_way_without_end(
-    writer: Writer, transactions: Transactions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "GIVE_WAY_FOR_S", 0.02)
-    await hold(writer, transactions)
-    await rounds_in(0.03)
-    assert await rounds_in(0.1) > 3 * 0.1 / module.GIVE_WAY_S
