@@ -15,7 +15,7 @@ from broadcast.web.guard import Guard
 from broadcast.web.openapi import Api
 from broadcast.web.pages import problem_page
 from broadcast.web.problems import problem
-from broadcast.web.services import OPTIONS, SERVICES, Options, Services
+from broadcast.web.services import OFFICER_NAME, OPTIONS, REQUEST_ID, SERVICES, Options, Services
 from broadcast.web.words import Words, chosen
 
 __all__ = ["Options", "Services", "make_api", "make_app"]
@@ -69,7 +69,7 @@ async def _secured(request: web.Request, response: web.StreamResponse) -> None:
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Request-ID"] = request.get("id", "")
+    response.headers["X-Request-ID"] = request.get(REQUEST_ID, "")
     if "Server" in response.headers:
         del response.headers["Server"]
 
@@ -77,12 +77,12 @@ async def _secured(request: web.Request, response: web.StreamResponse) -> None:
 @web.middleware
 async def _noted(request: web.Request, handler: Handler) -> web.StreamResponse:
     """One log line a request: no query, no body, no cookie. And the door learns that the head is whole."""
-    request["id"] = secrets.token_hex(6)
+    request[REQUEST_ID] = secrets.token_hex(6)
     guard = request.transport.get_protocol() if request.transport is not None else None
     if isinstance(guard, Guard):
         guard.head_is_whole()
     began, status = perf_counter(), 0
-    with structlog.contextvars.bound_contextvars(request=request["id"]):
+    with structlog.contextvars.bound_contextvars(request=request[REQUEST_ID]):
         try:
             response = await handler(request)
             status = response.status
@@ -97,7 +97,7 @@ async def _noted(request: web.Request, handler: Handler) -> web.StreamResponse:
                     path=request.path[:200],
                     status=status,
                     ms=round((perf_counter() - began) * 1000, 1),
-                    officer=request.get("officer", ""),
+                    officer=request.get(OFFICER_NAME, ""),
                 )
 
 
@@ -119,7 +119,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     except Exception:  # the officer gets a sentence and the id, the log gets the rest
         log.exception("unexpected", path=request.path[:200])
         request.app[SERVICES].health.count("web_errors")
-        refused = Broken(request["id"])
+        refused = Broken(request[REQUEST_ID])
     if desk.is_page(request):
         return problem_page(request, refused)
     language = chosen(request.headers.get("Accept-Language", ""), request.app[OPTIONS].language)

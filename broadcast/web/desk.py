@@ -196,6 +196,7 @@ async def live(request: web.Request) -> web.Response:
         request,
         "live.html",
         officer=officer,
+        shown_id=broadcast.id if broadcast else "",
         broadcast=broadcast,
         view=view,
         missing=services.wall.missing(view, rows),

@@ -16,7 +16,7 @@ from broadcast.service.wall import Look
 from broadcast.web.errors import NotFound
 from broadcast.web.events import state_of
 from broadcast.web.problems import faults_of, headers_of, status_of, title_of
-from broadcast.web.services import OPTIONS, SERVICES
+from broadcast.web.services import OPTIONS, REQUEST_ID, SERVICES
 from broadcast.web.session import form_mark, is_secure
 from broadcast.web.words import LANGUAGES, Words, clock_time, span
 
@@ -82,7 +82,13 @@ def language_of(request: web.Request) -> str:
 
 
 def page(
-    request: web.Request, template: str, *, officer: Officer | None = None, status: int = 200, **facts: Any
+    request: web.Request,
+    template: str,
+    *,
+    officer: Officer | None = None,
+    status: int = 200,
+    shown_id: str = "",
+    **facts: Any,
 ) -> web.Response:
     """A template with what every page shows: language, who is signed in, what is on air, what is wrong."""
     services, words = request.app[SERVICES], Words(language_of(request))
@@ -95,8 +101,9 @@ def page(
         here=request.path if request.method == "GET" else "/emergency",
         officer=officer,
         may_act=officer is not None and officer.role is not Role.VIEWER,
-        state=state_of(services, officer) if officer else None,
+        head=state_of(services, officer) if officer else None,
         mark=form_mark(request),
+        shown_id=shown_id,
         now_ms=now_ms,
         clock=lambda ms: clock_time(ms, now_ms),
         span=span,
@@ -119,7 +126,7 @@ def page(
 def _script_texts(words: Words) -> dict[str, str]:
     """The sentences that the script needs, so that it has none of its own."""
     keys = "live.stale live.stream_lost live.signed_out live.missing_more desk.selected desk.text_length"
-    keys += " page.broker_up page.broker_down page.exercise_mark air.silent air.pending"
+    keys += " page.broker_up page.broker_down page.all_well page.exercise_mark air.silent air.pending"
     return {key: words.raw(key) for key in keys.split()} | words.section("reason") | words.section("condition")
 
 
@@ -134,7 +141,7 @@ def problem_page(request: web.Request, err: BroadcastError) -> web.StreamRespons
         status=int(status_of(err)),
         title=title_of(err, words),
         faults=faults_of(err, words),
-        number=request.get("id", ""),
+        number=request.get(REQUEST_ID, ""),
     )
     response.headers.update(headers_of(err))
     return response

@@ -56,3 +56,5 @@ class Options:
 
 SERVICES = web.AppKey("services", Services)
 OPTIONS = web.AppKey("options", Options)
+REQUEST_ID = web.RequestKey("request_id", str)
+OFFICER_NAME = web.RequestKey("officer_name", str)

@@ -12,7 +12,7 @@ from broadcast.service.officers import NotSignedIn, SignedIn, TooManyTries, Wron
 from broadcast.web.errors import CrossOrigin, StaleForm
 from broadcast.web.models import In
 from broadcast.web.openapi import Api, Call
-from broadcast.web.services import OPTIONS, SERVICES
+from broadcast.web.services import OFFICER_NAME, OPTIONS, SERVICES
 
 COOKIE, DEVICE = "lianbo_session", "lianbo_device"
 DEVICE_DAYS = 180
@@ -35,7 +35,7 @@ async def officer_of(request: web.Request, *, touch: bool = True) -> Officer:
     if not token:
         raise NotSignedIn
     officer = await request.app[SERVICES].officers.officer_of(token, touch=touch)
-    request["officer"] = officer.name
+    request[OFFICER_NAME] = officer.name
     return officer
 
 

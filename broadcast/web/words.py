@@ -28,7 +28,7 @@ class Words:
         self.language = language if language in LANGUAGES else LANGUAGES[0]
         self._texts = texts(self.language)
 
-    def __call__(self, key: str, **facts: object) -> str:
+    def __call__(self, key: str, /, **facts: object) -> str:
         """The sentence of that key with the facts in it.
 
         :raises KeyError: there is none; a test looks through every template.
@@ -43,10 +43,10 @@ class Words:
         """All sentences of one section, by their full key."""
         return {key: sentence for key, sentence in self._texts.items() if key.startswith(f"{name}.")}
 
-    def either(self, key: str, fallback: str, **facts: object) -> str:
+    def either(self, key: str, fallback: str, /, **facts: object) -> str:
         """For names that come from outside (conditions): the sentence if there is one, else the fallback with the name."""
         name = key.partition(".")[2]
-        return self(key, **facts) if key in self._texts else self(fallback, name=name, **facts)
+        return self(key, **facts) if key in self._texts else self(fallback, **{**facts, "name": name})
 
 
 class _Facts(dict[str, object]):

@@ -16,7 +16,7 @@
 
   // ---- what is on air --------------------------------------------------------------------------------------------------
   const tickBanners = () => {
-    for (const banner of document.querySelectorAll(".banner")) {
+    for (const banner of document.querySelectorAll(".banner, .counting")) {
       const begins = Number(banner.dataset.begins), ends = Number(banner.dataset.ends);
       const elapsed = banner.querySelector(".elapsed"), remaining = banner.querySelector(".remaining");
       if (elapsed) elapsed.textContent = span(now() - begins);
@@ -32,7 +32,7 @@
     if (!air || !template) return;
     air.replaceChildren(...onAir.map((one) => {
       const banner = template.content.cloneNode(true).firstElementChild;
-      banner.classList.toggle("exercise", one.exercise);
+      banner.classList.toggle("exercise", one.exercise); banner.classList.toggle("mine", one.id === body.dataset.broadcast);
       banner.dataset.begins = one.begins; banner.dataset.ends = one.ends;
       const link = banner.querySelector("h2 a"), where = `/emergency/broadcasts/${encodeURIComponent(one.id)}`;
       link.textContent = (one.exercise ? texts["page.exercise_mark"] : "") + one.headline;
@@ -67,7 +67,11 @@
       since.textContent = clock(one.since); item.append(since);
       return item;
     }));
-    else list.replaceChildren();
+    else {
+      const well = document.createElement("li");
+      well.className = "well"; well.textContent = texts["page.all_well"];
+      list.replaceChildren(well);
+    }
   };
 
   // ---- the wall --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,211 @@
+"""The server of Zunhua with everything real but the broker, the voice and the disk: for tests of services and pages."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from broadcast.clock import SystemClock
+from broadcast.domain.area_import import read_table
+from broadcast.domain.areas import AreaTree
+from broadcast.domain.officers import Officer, Role
+from broadcast.domain.speakers import Speaker, default_id
+from broadcast.service.boards import Boards
+from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.estate import Estate
+from broadcast.service.feed import Feed
+from broadcast.service.health import Health
+from broadcast.service.ladder import Ladder
+from broadcast.service.latency import Latency
+from broadcast.service.officers import Officers
+from broadcast.service.passwords import Hasher
+from broadcast.service.ports import Account, ReportRow, SpeechFailed, Spoken, WireDown
+from broadcast.service.presence import Speakers
+from broadcast.service.reach import Reach
+from broadcast.service.wall import Wall
+from broadcast.web.services import Services
+from config.areas import load_packaged
+from endpoints.protocol import Hello, Kind, OrderRule, Reason, Stage
+from endpoints.sealing import Ed25519Signer
+from tests.memory_store import MemoryStore
+
+CITY = "130281000000"
+TOWNSHIP = "130281100000"  # 遵化镇
+OTHER_TOWNSHIP = "130281101000"
+PASSWORD = "correct horse battery"
+
+CHIEF = Officer("chief", "值班长", Role.ADMINISTRATOR, CITY)
+DUTY = Officer("duty", "王芳", Role.DUTY, CITY)
+TOWN_DUTY = Officer("town", "李强", Role.DUTY, TOWNSHIP)
+VIEWER = Officer("viewer", "访客", Role.VIEWER, CITY)
+
+
+class ShiftedClock(SystemClock):
+    """Real time that can be moved on."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + int(self.ahead_s * 1000)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
+
+    def advance(self, seconds: float) -> None:
+        self.ahead_s += seconds
+
+
+class QuickHasher:
+    """As fast as the real one is slow; counts."""
+
+    def __init__(self) -> None:
+        self.verified = 0
+
+    async def hash(self, password: str) -> str:
+        return hashlib.sha256(password.encode()).hexdigest()
+
+    async def verify(self, kept: str, password: str) -> bool:
+        self.verified += 1
+        return kept == await self.hash(password)
+
+    def is_outdated(self, kept: str) -> bool:
+        return False
+
+
+class RecordingWire:
+    """A broker that takes everything at once, or is away."""
+
+    def __init__(self) -> None:
+        self.is_up = True
+        self.published: list[tuple[str, bytes]] = []
+
+    def publish(self, topic: str, payload: bytes, qos: int = 1, retain: bool = False) -> asyncio.Future[None]:
+        if not self.is_up:
+            raise WireDown
+        self.published.append((topic, payload))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    def ack(self, tokens: Iterable[int]) -> None:
+        """Nothing waits for it here."""
+
+
+class QuickSpeech:
+    """Says everything at once; or can't, when told."""
+
+    fails = ""
+
+    async def speak(self, text: str, *, exercise: bool) -> Spoken:
+        if self.fails:
+            raise SpeechFailed(self.fails)
+        return Spoken(hashlib.sha256(text.encode()).digest(), 4_000, 250 * len(text))
+
+
+_tree = read_table(load_packaged("130281"))
+
+
+def zunhua_speakers(tree: AreaTree) -> list[Speaker]:
+    """One in each village, one for each township and one for the city: 718."""
+    return [Speaker(default_id(area.code), area.code, area.short_name) for area in tree]
+
+
+@dataclass
+class Town:
+    """The parts, and what speakers would do."""
+
+    clock: ShiftedClock
+    store: MemoryStore
+    wire: RecordingWire
+    speech: QuickSpeech
+    hasher: Hasher
+    services: Services
+    ladder: Ladder
+    told: int = field(default=0)
+
+    def hello(self, *names: str, on_air: str = "", faults: int = 0) -> None:
+        """These speakers say that they are there."""
+        now_ms = self.clock.now_ms()
+        for name in names:
+            self.services.speakers.hello(Hello(name, 1, b"", 1, 1, 1, on_air, faults, (0, 0, 0, 0), (), now_ms))
+
+    def all_there(self, *, but: Iterable[str] = ()) -> None:
+        """Everybody is online but those, of whom it is known that they are not."""
+        away = set(but)
+        names = list(self.services.estate.speakers)
+        self.hello(*names)
+        for name in away:
+            self.services.speakers.gone(name)
+
+    async def report(self, order: str, names: Iterable[str], *stages: Stage, reason: Reason = Reason.NONE) -> None:
+        """These speakers say that the order got so far; in the table and on the ladder when this returns."""
+        now_ms, rows = self.clock.now_ms(), []
+        for name in names:
+            for stage in stages:
+                self.told += 1
+                rows.append(ReportRow(order, name, stage, now_ms - 40, 1, reason, 1, self.told, now_ms))
+        await self.store.keep_reports(rows)
+        self.ladder.take(rows)
+
+    async def sign_in(self, officer: Officer = DUTY) -> str:
+        """A session's token."""
+        return (await self.services.officers.sign_in(officer.name, PASSWORD, address="127.0.0.1")).token
+
+    def kinds(self) -> list[Kind]:
+        return [one.order.kind for one in self.services.broadcasts.live()]
+
+
+@asynccontextmanager
+async def town(*, hasher: Hasher | None = None, assets: Path | None = None) -> AsyncIterator[Town]:
+    """Zunhua with 718 speakers of which nothing is known yet, and four officers with one password."""
+    clock, store, wire, speech = ShiftedClock(), MemoryStore(), RecordingWire(), QuickSpeech()
+    used = hasher or QuickHasher()
+    hashed = await used.hash(PASSWORD)
+
+    def furnish(tx: object) -> None:
+        tx.areas.replace(_tree)  # type: ignore[attr-defined]
+        tx.speakers.add(zunhua_speakers(_tree))  # type: ignore[attr-defined]
+        for officer in (CHIEF, DUTY, TOWN_DUTY, VIEWER):
+            tx.accounts.add(Account(officer, hashed))  # type: ignore[attr-defined]
+
+    await store.write(furnish)
+    signers = {False: Ed25519Signer(b"\1" * 32), True: Ed25519Signer(b"\2" * 32)}
+    health, feed = Health(clock.now_ms), Feed()
+    estate = Estate(store=store, master=b"\3" * 32)
+    await estate.load()
+    speakers = Speakers(clock=clock, on_change=feed.spoke)
+    boards = Boards(clock=clock, store=store, wire=wire, health=health, signers=signers, epoch=1)
+    moved: list[Latency] = []
+
+    def on_change(broadcast: str, names: object) -> None:
+        feed.delivered(broadcast, names)  # type: ignore[arg-type]
+        moved[0].moved(broadcast, names)  # type: ignore[arg-type]
+
+    ladder = Ladder(clock=clock, store=store, estate=estate, health=health, on_change=on_change)
+    moved.append(Latency(clock=clock, broadcast=boards.carried.get, state=ladder.state))
+    broadcasts = Broadcasts(
+        clock=clock, store=store, estate=estate, boards=boards, ladder=ladder, speech=speech, feed=feed, health=health
+    )
+    speakers.expect(estate.speakers)
+    services = Services(
+        clock=clock,
+        broadcasts=broadcasts,
+        boards=boards,
+        estate=estate,
+        speakers=speakers,
+        feed=feed,
+        health=health,
+        officers=Officers(clock=clock, store=store, hasher=used, live=broadcasts.live),
+        reach=Reach(clock=clock, estate=estate, boards=boards, speakers=speakers, rule=OrderRule.SEVERITY_FIRST),
+        wall=Wall(clock=clock, store=store, estate=estate, broadcasts=broadcasts, ladder=ladder, speakers=speakers),
+        latency=moved[0],
+        wire_up=lambda: wire.is_up,
+        asset=lambda name: assets / name if assets and (assets / name).is_file() else None,
+    )
+    try:
+        yield Town(clock, store, wire, speech, used, services, ladder)
+    finally:
+        await broadcasts.close()
