@@ -1,8 +1,12 @@
+import asyncio
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from endpoints.protocol import board_topic
+from endpoints.provisioning import write_provisioning
 from endpoints.simulated_parts import SimulatedClock
 from endpoints.simulator import SimulatedSpeaker, Simulator
 from endpoints.simulator_control import BadCommand, SimulatorControl, ask
@@ -288,3 +292,28 @@ def test_more_speakers_than_the_system_allows_files_are_refused() -> None:
     with pytest.raises(TooFewFiles, match="ulimit -n"):
         make_room_for(1 << 40)
     make_room_for(1)
+
+
+async def test_the_program_simulates_a_file_is_broken_from_the_command_line_and_leaves_in_an_orderly_way(
+    tmp_path: Path,
+) -> None:
+    async with county(tmp_path, 5) as where:
+        write_provisioning(tmp_path / "speakers.json", where.provisioning)
+        control = str(tmp_path / "control")
+        child = await command("simulate", str(tmp_path / "speakers.json"), "--control", control)
+        await until(lambda: len(where.server.hellos) == 5)
+        broken = await command("fault", "silent", "s-00000", "s-00001", "--control", control)
+        assert await broken.wait() == 0
+        where.server.publish(an_order("o-1"))
+        await until(lambda: where.server.at("o-1", SOUNDING) == 3)
+        await until(lambda: where.server.at("o-1", FAILED) == 2)
+        child.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(child.wait(), 10) == 0
+        assert where.server.gone == []
+        refused = await command("fault", "silent", "*", "--control", control)
+        assert await refused.wait() == 1
+
+
+async def command(name: str, *arguments: str) -> asyncio.subprocess.Process:
+    main = "import sys, typer; from broadcast.cli import speaker; typer.run(getattr(speaker, sys.argv.pop(1)))"
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", main, name, *arguments)
