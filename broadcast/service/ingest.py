@@ -14,7 +14,7 @@ from broadcast.service.boards import Boards
 from broadcast.service.estate import Estate
 from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
-from broadcast.service.ports import ReportRow, Store, StoreUnavailable, Wire, WireDown
+from broadcast.service.ports import ReportRow, Store, StoreRefused, StoreUnavailable, Wire, WireDown
 from broadcast.service.presence import Speakers
 from endpoints.area_codes import ancestors
 from endpoints.protocol import (
@@ -144,6 +144,10 @@ class Ingest:
             except StoreUnavailable as err:
                 self._health.raise_("store-unavailable", cause=err.cause)
                 await self._clock.sleep_until(self._clock.monotonic() + TRY_AGAIN_S)
+            except StoreRefused:  # no repeat would help; to keep it back would stop the broker's queue behind it
+                log.exception("%s report lines were refused by the database", len(known))
+                self._health.count("reports_unstorable", len(known))
+                known = []
         self._wire.ack(tokens)
         self._ladder.take(known)
         numbers: dict[tuple[str, int], list[int]] = {}
