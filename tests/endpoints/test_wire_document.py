@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from endpoints import canonical, player, sealing
+from endpoints import air, box, canonical, journal, ledger, mqtt_link, player, sealing, server_time
 from endpoints.fields import BadMessage
 from endpoints.protocol import (
     BANDS_OF,
@@ -26,6 +26,7 @@ from endpoints.protocol import (
     Severity,
     Stage,
     Tone,
+    board_topic,
     decode_board,
     decode_hello,
     decode_report,
@@ -34,8 +35,13 @@ from endpoints.protocol import (
     encode_hello,
     encode_report,
     encode_time_answer,
+    gone_topic,
+    hello_topic,
     order_from_map,
     order_to_map,
+    report_topic,
+    root_of,
+    time_topic,
 )
 from endpoints.sealing import MAX_PAYLOAD_BYTES, Algorithm, Message, NotAuthentic, TrustedKey, TrustStore
 from tests.endpoints.wire_examples import BOARD, HELLO, ORDER, REPORT, TIME
@@ -201,6 +207,40 @@ def test_our_own_speaker_counts_a_refused_frame_as_the_document_says(vector: Any
         )
 
 
-def test_the_times_that_a_speaker_keeps_are_in_the_text() -> None:
-    assert player.HELLO_EVERY_S == 20
-    assert "A hello every 20 s" in TEXT
+@pytest.mark.parametrize(
+    ("sentence", "number"),
+    [
+        ("A hello every {} s", player.HELLO_EVERY_S),
+        ("after a round trip of more than {} s is not used", server_time.LONGEST_ROUND_TRIP_S),
+        ("the last answer is older than {} s", server_time.FRESH_FOR_S),
+        ("again after {} s without an answer", server_time.ASK_AGAIN_S),
+        ("and every {} s", server_time.ASK_AGAIN_AT_MOST_S),
+        ("moved the clock by more than {} s", server_time.CLOCK_FAULT_MS / 1000),
+        ("highest band is {} or above", server_time.TIME_BAND.name),
+        ("entries that were sent more than {} s ago", journal.RESEND_AFTER_S),
+        ("A journal holds {} entries", journal.JOURNAL_LIMIT),
+        ("of more than {:,} orders", ledger.LEDGER_LIMIT),
+        ("and {} in the bands EMERGENCY, LIVE_COMMAND and LIFE_SAFETY", air.EMERGENCY_PERCENT),
+        ("multiples of {} ms", air.BLOCK_MS),
+        ("| keep alive | {} s |", box.KEEPALIVE_S),
+        ("| {:,} bytes must be taken", sealing.MAX_FRAME_BYTES + 1_024),
+        ("a random time between 0 and {} s", mqtt_link.RETRY_FIRST_S),
+        ("up to {} s; begin at", mqtt_link.RETRY_CAP_S),
+        ("after a connection that lived {} s", mqtt_link.STABLE_S),
+    ],
+)
+def test_a_figure_in_the_text_is_the_one_in_the_code(sentence: str, number: Any) -> None:
+    assert sentence.format(int(number) if isinstance(number, float) else number) in TEXT
+
+
+def test_the_topics_are_in_their_table() -> None:
+    makers = {
+        "board": board_topic,
+        "time": time_topic,
+        "hello": hello_topic,
+        "report": report_topic,
+        "gone": gone_topic,
+    }
+    topics = {row[0].strip("`") for row in table(head="topic")}
+    assert topics == {make("ROOT", "SCOPE" if name == "board" else "SPEAKER") for name, make in makers.items()}
+    assert f"`ROOT` is `{root_of(False)}` for live work and `{root_of(True)}` for exercises" in TEXT
