@@ -23,6 +23,7 @@ from broadcast.web.words import rfc3339
 from endpoints.protocol import Kind, Resume, Severity, Tone
 
 AreaCode = Annotated[str, Field(pattern=r"^[0-9]{12}([0-9]{3}){0,2}$")]
+AssetHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 SpeakerId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{2,31}$")]
 KindWord = Literal["routine", "notice", "emergency"]
 SeverityWord = Literal["unknown", "red", "orange", "yellow", "blue"]
@@ -35,7 +36,10 @@ class In(BaseModel):
 
 
 class NewBroadcast(In):
-    """A broadcast to be started. Nobody is never all: `areas` and `speakers` must not both be empty."""
+    """A broadcast to be started. Nobody is never all: `areas` and `speakers` must not both be empty.
+
+    `asset`: the SHA-256 of a sound file of the library, which sounds instead of `text`.
+    """
 
     kind: KindWord
     areas: Annotated[list[AreaCode], Field(max_length=MAX_AREAS)] = []
@@ -54,6 +58,7 @@ class NewBroadcast(In):
     volume_percent: Annotated[int, Field(ge=0, le=100)] | None = None
     life_safety: bool = False
     exercise: bool = False
+    asset: AssetHash | None = None
 
     def command(self) -> StartBroadcast:
         return StartBroadcast(
@@ -74,6 +79,7 @@ class NewBroadcast(In):
             volume_percent=self.volume_percent,
             life_safety=self.life_safety,
             exercise=self.exercise,
+            asset=bytes.fromhex(self.asset or ""),
         )
 
 

@@ -1,5 +1,6 @@
 """The API as a client sees it."""
 
+import asyncio
 import csv
 import io
 from datetime import datetime, timedelta
@@ -50,6 +51,8 @@ async def test_a_trigger_is_accepted_committed_and_published_before_the_answer()
         ({"exercise": "false"}, "exercise", "wrong-type"),
         ({"speakers": ["nobody-1"]}, "speakers.0", "unknown-speaker"),
         ({"exclude": [CITY]}, "exclude", "unknown-field"),
+        ({"asset": "00" * 32}, "asset", "unknown-asset"),
+        ({"asset": "00" * 31}, "asset", "malformed"),
         ({"areas": "130281000000"}, "areas", "wrong-type"),
         ({"areas": ["遵化"]}, "areas.0", "malformed"),
     ],
@@ -103,8 +106,6 @@ async def test_the_same_key_acts_once_and_with_another_body_is_refused() -> None
 
 
 async def test_a_hundred_clicks_at_once_start_one_broadcast() -> None:
-    import asyncio
-
     async with town() as there, machine(there) as client:
         headers = {"Idempotency-Key": "double-click"}
 
