@@ -5,6 +5,7 @@ Order of a start: database, keys, broker, services, web. Order of a stop: web, l
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ from broadcast.store.store import SqlStore, open_store
 from broadcast.transport.broker import Broker, open_broker
 from broadcast.transport.broker_config import BrokerSettings, ServerTls
 from broadcast.transport.broker_users import BrokerUser, server_user, speaker_user
-from broadcast.transport.voice import WorkerSpeech
+from broadcast.transport.voice import LibrarySounds, WorkerSpeech
 from broadcast.transport.wire import ServerWire
 from broadcast.web.app import Services, make_app
 from broadcast.web.guard import serve
@@ -88,6 +89,7 @@ class Server:
         await self._start_broker()
         await self._start_web()
         self._start_loops()
+        _spare_the_collector()
 
     async def stop(self) -> None:
         """Everything down in order; what speakers play goes on, they hold it themselves."""
@@ -98,7 +100,7 @@ class Server:
         await self.broadcasts.close()
         await self.ingest.close()
         with contextlib.suppress(StoreUnavailable):
-            await self.ladder.write_behind()
+            await self.ladder.write_behind(at_once=True)
         await self.wire.close()
         await self.broker.stop()
         await self.worker.close()
@@ -146,6 +148,7 @@ class Server:
             boards=self.boards,
             ladder=self.ladder,
             speech=WorkerSpeech(self.worker, rate=self.settings.speech.words_per_minute),
+            sounds=LibrarySounds(self.library),
             feed=self.feed,
             health=self.health,
         )
@@ -347,6 +350,16 @@ def _next_epoch(tx: Tx, now_ms: int) -> int:
     epoch = max(int(tx.facts.get("epoch") or 0) + 1, now_ms // 1000)
     tx.facts.set("epoch", str(epoch))
     return epoch
+
+
+def _spare_the_collector() -> None:
+    """What is loaded now stays; and a wave of 24,000 report lines is no reason to walk through all of it three times.
+
+    Measured with 12,000 speakers: full collections took a third of the time from trigger to the last durable report.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _remembered_port(path: Path) -> int:

@@ -105,6 +105,13 @@ class QuickSpeech:
         return Spoken(hashlib.sha256(text.encode()).digest(), 4_000, 250 * len(text))
 
 
+class NoSounds:
+    """An empty library."""
+
+    def find(self, asset: bytes) -> Spoken | None:
+        return None
+
+
 _tree = read_table(load_packaged("130281"))
 
 
@@ -187,7 +194,15 @@ async def town(*, hasher: Hasher | None = None, assets: Path | None = None) -> A
     ladder = Ladder(clock=clock, store=store, estate=estate, health=health, on_change=on_change)
     moved.append(Latency(clock=clock, broadcast=boards.carried.get, state=ladder.state))
     broadcasts = Broadcasts(
-        clock=clock, store=store, estate=estate, boards=boards, ladder=ladder, speech=speech, feed=feed, health=health
+        clock=clock,
+        store=store,
+        estate=estate,
+        boards=boards,
+        ladder=ladder,
+        speech=speech,
+        sounds=NoSounds(),
+        feed=feed,
+        health=health,
     )
     speakers.expect(estate.speakers)
     services = Services(

@@ -34,7 +34,7 @@ from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
-from broadcast.service.ports import ActRow, KeptAnswer, Speech, SpeechFailed, Spoken, Store, Tx
+from broadcast.service.ports import ActRow, KeptAnswer, Sounds, Speech, SpeechFailed, Spoken, Store, Tx
 from endpoints.area_codes import covers
 from endpoints.protocol import MAX_ORDERS, Kind, Tone
 
@@ -95,11 +95,12 @@ class Broadcasts:
         boards: Boards,
         ladder: Ladder,
         speech: Speech,
+        sounds: Sounds,
         feed: Feed,
         health: Health,
     ) -> None:
         self._clock, self._store, self._estate, self._boards = clock, store, estate, boards
-        self._ladder, self._speech, self._feed, self._health = ladder, speech, feed, health
+        self._ladder, self._speech, self._sounds, self._feed, self._health = ladder, speech, sounds, feed, health
         self._late_speech: set[asyncio.Task[None]] = set()
 
     # ---- acts -----------------------------------------------------------------------------------------------------------
@@ -217,6 +218,8 @@ class Broadcasts:
         by.must_command("start a broadcast")
         now_ms = self._clock.now_ms()
         faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=now_ms)
+        if command.asset and self._sounds.find(command.asset) is None:
+            faults.append(Fault("asset", "unknown-asset", (("asset", command.asset.hex()),)))
         if faults:
             raise InvalidRequest(faults)
         by.must_hold(*command.areas, *(self._estate.speaker(one).area for one in command.speakers))
@@ -336,7 +339,9 @@ class Broadcasts:
             raise InvalidRequest(faults)
 
     async def _sound_of(self, command: StartBroadcast) -> tuple[Sound, str, "asyncio.Task[Spoken] | None"]:
-        """The speech; an emergency does not wait for it longer than it must, and not at all for its failure."""
+        """The file, or the speech; an emergency waits no longer for that than it must, and not at all for its failure."""
+        if command.asset and (file := self._sounds.find(command.asset)) is not None:
+            return Sound(file.asset, file.asset_bytes, file.asset_ms), "", None
         text = command.text.strip()
         if not text:
             return Sound(), "", None

@@ -253,6 +253,12 @@ class SpeechFailed(BroadcastError):
         super().__init__(f"the text can't be spoken: {cause}")
 
 
+class Sounds(Protocol):
+    """The library of sound files."""
+
+    def find(self, asset: bytes) -> Spoken | None: ...  # None: there is no such file
+
+
 class Speech(Protocol):
     async def speak(
         self, text: str, *, exercise: bool

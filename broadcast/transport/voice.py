@@ -1,5 +1,7 @@
-"""Texts spoken by the render worker in a process of its own, as the services ask for them."""
+"""Texts spoken by the render worker in a process of its own, and the files of its library, as the services ask for them."""
 
+from audio_assets.library import HASH_BYTES, AssetLibrary
+from audio_assets.ogg import NoOggOpus, duration_ms
 from audio_assets.rendering import RenderError
 from audio_assets.worker import RenderWorker
 from broadcast.service.ports import SpeechFailed, Spoken
@@ -21,3 +23,20 @@ class WorkerSpeech:
         except (RenderError, OSError) as err:
             raise SpeechFailed(str(err)) from err
         return Spoken(made.sha256, len(made.data), made.duration_ms)
+
+
+class LibrarySounds:
+    """The `Sounds` port over an `AssetLibrary`."""
+
+    def __init__(self, library: AssetLibrary) -> None:
+        self._library = library
+
+    def find(self, asset: bytes) -> Spoken | None:
+        """Reads two pieces of the file, 64 KiB at most. Whether it is whole, each speaker finds out by its hash."""
+        if len(asset) != HASH_BYTES:
+            return None
+        path = self._library.path(asset)
+        try:
+            return Spoken(asset, path.stat().st_size, duration_ms(path))
+        except (OSError, NoOggOpus):
+            return None
