@@ -195,6 +195,7 @@ async def test_a_programme_waits_in_silence_and_is_not_said_to_sound_before_it_d
     ):
         where.server.publish(a_notice("o-1", tone=Tone.CHIME, **with_melody()))
         await until(lambda: box.player.on_air == "o-1" and server.asked == 1)
+        await until(lambda: where.server.at("o-1", RECEIVED) == 1)
         assert (told(where, "o-1"), sink.frames.strip(b"\0")) == ([(RECEIVED, 0)], b"")
         server.open.set()
         await until(lambda: where.server.at("o-1", SOUNDING) == 1)
