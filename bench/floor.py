@@ -81,10 +81,11 @@ class Consumer(asyncio.Protocol):
                 topic = buffer[body] << 8 | buffer[body + 1]
                 pubacks += b"\x40\x02" + buffer[body + 2 + topic : body + 4 + topic]
                 found = buffer.find(self.order, body, body + size) if self.order else -1
-                if found > 0:
+                while found > 0:
                     stage = Stage(buffer[found + len(self.order) + 1])
                     self.counts[stage] += 1
                     self.last_at[stage] = now
+                    found = buffer.find(self.order, found + 1, body + size)
             elif kind == 0x90 and not self.ready.done():
                 self.ready.set_result(None)
             at = body + size

@@ -1,8 +1,9 @@
 """The minimal load generator: N speakers that do on the wire what ours do, and nothing else.
 
 One asyncio.Protocol each, with the few MQTT 3.1.1 packets that they need written out by hand: a generator has to be cheaper than
-what it measures. It is the same for the floor and for our server. On each board it acknowledges and says RECEIVED; 20 ms later
-it says SOUNDING, each as one QoS 1 message sealed with the speaker's key. It verifies nothing.
+what it measures. It is the same for the floor and for our server. It acknowledges each board, and 20 ms later, when a sound card
+would have taken the first frame, says RECEIVED and SOUNDING in one QoS 1 message sealed with the speaker's key, as our player does
+(`endpoints.player.WAIT_FOR_SOUND_S`). It verifies nothing.
 
 Run as a process: `python -m bench.generator FILE`, where the provisioning file names broker and speakers; it prints one JSON line
 for "connected", and one a round for when the last board arrived (CLOCK_MONOTONIC, which all processes share).
@@ -82,7 +83,7 @@ class Crowd:
     def _start(self) -> None:
         starting, self._starting = self._starting, []
         for endpoint in starting:
-            endpoint.say(Stage.SOUNDING)
+            endpoint.say()
 
 
 class Endpoint(asyncio.Protocol):
@@ -90,7 +91,7 @@ class Endpoint(asyncio.Protocol):
         self._crowd, self._config, self._ready = crowd, config, ready
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
-        self._mid, self._n = 1, 0
+        self._mid, self._n, self._heard_ms = 1, 0, 0
         self._order = ("", 0)
         self._topic = text(f"eb/v1/report/{config.id}")
 
@@ -148,18 +149,20 @@ class Endpoint(asyncio.Protocol):
         self._order = found
         crowd.boards += 1
         crowd.last_board_at = time.monotonic()
-        self.say(Stage.RECEIVED, before=puback)
+        self._heard_ms = time.time_ns() // 1_000_000
+        self._write(puback)
         crowd.starts_soon(self)
 
-    def say(self, stage: Stage, *, before: bytes = b"") -> None:
-        self._n += 1
+    def say(self) -> None:
         order, revision = self._order
-        entry = Entry(self._n, order, revision, stage, Reason.NONE, time.time_ns() // 1_000_000)
-        payload = encode_report(Report(self._config.id, 1, (entry,)))
+        received = Entry(self._n + 1, order, revision, Stage.RECEIVED, Reason.NONE, self._heard_ms)
+        sounding = Entry(self._n + 2, order, revision, Stage.SOUNDING, Reason.NONE, time.time_ns() // 1_000_000)
+        self._n += 2
+        payload = encode_report(Report(self._config.id, 1, (received, sounding)))
         frame = seal_by_speaker(payload, Message.REPORT, exercise=False, key=self._config.key)
         self._mid = self._mid % 65_535 + 1
         self._crowd.said += 1
-        self._write(before + packet(0x32, self._topic + struct.pack(">H", self._mid) + frame))
+        self._write(packet(0x32, self._topic + struct.pack(">H", self._mid) + frame))
 
     def _write(self, data: bytes) -> None:
         if data and self._transport is not None:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 START_WITHIN_S = 20.0  # an online speaker starts within 1 s; one that lost its link is back within 3 s of jitter
 END_GRACE_S = 120.0  # every broadcast × speaker ends in one terminal state by not-after + this
 AFTER_STOP_S = 15.0
+CALM_S, BEHIND_AT_MOST_S = 0.4, 5.0
 CLOCKS_DIFFER_MS = 2_000  # a speaker's time is right to half a round trip, at most 2.5 s after a bad line
 KEEP_BROADCASTS = 100  # ladders in memory; older ones are read from the table
 
@@ -69,6 +70,7 @@ class Ladder:
         self._on_change = on_change
         self._rungs: dict[str, _Rung] = {}
         self._dirty: set[tuple[str, str]] = set()
+        self._taken_at = self._written_at = float("-inf")
         self._unexpected: list[str] = []  # broadcasts whose rows have still to be made
 
     async def load(self, carried: Iterable[Broadcast]) -> None:
@@ -84,6 +86,7 @@ class Ladder:
 
     def open(self, broadcast: Broadcast) -> None:
         """A new broadcast is committed and published: expect it at each speaker it means."""
+        self._taken_at = self._clock.monotonic()
         self._open(broadcast, [one.id for one in self._estate.meant_by(broadcast.order)])
         self._unexpected.append(broadcast.id)
 
@@ -131,6 +134,7 @@ class Ladder:
     def take(self, rows: Iterable[ReportRow]) -> None:
         """Reports that are in the table now."""
         changed: dict[str, list[str]] = {}
+        self._taken_at = self._clock.monotonic()
         for row in rows:
             rung = self._rungs.get(row.order)
             delivery = rung.deliveries.get(row.speaker) if rung else None
@@ -180,8 +184,15 @@ class Ladder:
             if changed:
                 self._on_change(order, changed)
 
-    async def write_behind(self) -> None:
-        """Write what has changed since the last call; on failure it is kept for the next."""
+    async def write_behind(self, *, at_once: bool = False) -> None:
+        """Write what has changed since the last call; on failure it is kept for the next.
+
+        While reports pour in it waits: these rows follow from them, and the writer has the reports to keep first.
+        """
+        now = self._clock.monotonic()
+        if not at_once and now - self._taken_at < CALM_S and now - self._written_at < BEHIND_AT_MOST_S:
+            return
+        self._written_at = now
         made, self._unexpected = self._unexpected, []
         dirty, self._dirty = self._dirty, set()
         if not made and not dirty:
