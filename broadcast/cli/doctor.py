@@ -11,6 +11,7 @@ from broadcast.cli import lost_reports, machine, site
 from broadcast.cli.common import FAILED
 from broadcast.cli.finding import Finding, Grade, failure, ok
 from broadcast.cli.local import ConfigFile
+from broadcast.transport.broker_config import find_mosquitto
 from config.settings import BadSettings, load
 
 
@@ -50,7 +51,7 @@ def examine(config: Path | None, *, broker: bool) -> Iterator[Finding]:
             yield failure("settings", line, "config/defaults.toml is the manual of settings")
         return
     yield ok("settings", f"{config or 'the defaults'} can be used")
-    yield from machine.broker(settings)
+    yield from machine.broker(settings, binary=find_mosquitto())
     yield from site.folder(settings)
     yield from site.ports(settings)
     yield from site.database(settings)

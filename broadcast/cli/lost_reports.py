@@ -5,6 +5,7 @@ acknowledges all of them and keeps few: Mosquitto as installed kept 1,020 of 12,
 """
 
 import asyncio
+import contextlib
 import secrets
 import tempfile
 import time
@@ -52,10 +53,10 @@ class Loss:
         )
 
 
-def measure(settings: Settings, *, messages: int = MESSAGES) -> Iterator[Finding]:
+def measure(settings: Settings, *, messages: int = MESSAGES, up_within_s: float = UP_WITHIN_S) -> Iterator[Finding]:
     """Two findings: with the server away, and with a server that is slow."""
     try:
-        what, away, slow = asyncio.run(_measure(settings, messages))
+        what, away, slow = asyncio.run(_measure(settings, messages, up_within_s))
     except (NotMeasured, LinkError, OSError) as err:
         yield failure("lost reports", f"not measured: {err}", "check broker.host, port, username, password and TLS")
         return
@@ -72,13 +73,14 @@ def measure(settings: Settings, *, messages: int = MESSAGES) -> Iterator[Finding
     )
 
 
-async def _measure(settings: Settings, messages: int) -> tuple[str, Loss, Loss]:
+async def _measure(settings: Settings, messages: int, up_within_s: float) -> tuple[str, Loss, Loss]:
     async with _address(settings) as (what, address):
-        run = _Run(address, messages)
+        run = _Run(address, messages, up_within_s)
         try:
             return what, await run.with_server_away(), await run.with_server_slow()
         finally:
-            await run.clean_up()
+            with contextlib.suppress(NotMeasured):  # it was said before
+                await run.clean_up()
 
 
 @asynccontextmanager
@@ -103,8 +105,8 @@ async def _address(settings: Settings) -> AsyncIterator[tuple[str, BrokerAddress
 class _Run:
     """One measurement: a consumer with a kept session, and links that send."""
 
-    def __init__(self, address: BrokerAddress, messages: int) -> None:
-        self._address, self._messages = address, messages
+    def __init__(self, address: BrokerAddress, messages: int, up_within_s: float) -> None:
+        self._address, self._messages, self._up_within_s = address, messages, up_within_s
         self._client = f"lianbo-doctor-{secrets.token_hex(6)}"
         self._root = f"{LIVE_ROOT}/{self._client}"
         self._arrived: set[str] = set()
@@ -142,15 +144,15 @@ class _Run:
         """A clean session of the same name erases the kept one."""
         link = MqttLink(self._address, self._client, on_message=lambda *_: None, clean=True)
         link.start()
-        await _up(link)
+        await _up(link, self._up_within_s)
         await link.stop()
 
     async def _consumer(self) -> MqttLink:
         link = MqttLink(self._address, self._client, on_message=self._hear, clean=False, manual_ack=True)
         subscribed = link.subscribe([(f"{self._root}/+", 1)])
         link.start()
-        await _up(link)
-        await asyncio.wait_for(subscribed, UP_WITHIN_S)
+        await _up(link, self._up_within_s)
+        await asyncio.wait_for(subscribed, self._up_within_s)
         self._heard_at = time.monotonic()
         return link
 
@@ -175,7 +177,7 @@ class _Run:
             for link in links:
                 link.start()
             for link in links:
-                await _up(link)
+                await _up(link, self._up_within_s)
             futures = [links[n % LINKS].publish(f"{self._root}/{phase}-{n}", BODY, 1) for n in range(self._messages)]
             done, _ = await asyncio.wait(futures, timeout=SENT_WITHIN_S)
             return sum(one.exception() is None for one in done)
@@ -186,12 +188,14 @@ class _Run:
         return Loss(self._messages, acknowledged, len(self._arrived), time.monotonic() - began)
 
 
-async def _up(link: MqttLink) -> None:
+async def _up(link: MqttLink, within_s: float) -> None:
     """:raises NotMeasured: the broker does not let us in."""
-    ends = time.monotonic() + UP_WITHIN_S
+    ends = time.monotonic() + within_s
     while not link.connected:
         if time.monotonic() > ends:
-            raise NotMeasured(f"no connection to {link.address!r}: {link.last_reason}")
+            reason = link.last_reason
+            link.drop()
+            raise NotMeasured(f"no connection to {link.address!r}: {reason}")
         await asyncio.sleep(0.02)
 
 
@@ -201,5 +205,7 @@ def _judged(subject: str, loss: Loss, remedy: str) -> Finding:
             subject, str(loss), f"nothing came through: does the account read and write {LIVE_ROOT}/#? Or {remedy}"
         )
     if loss.acknowledged < loss.sent:
-        return failure(subject, str(loss), "the broker did not take all of them in time: is it busy, or is its disk full?")
+        return failure(
+            subject, str(loss), "the broker did not take all of them in time: is it busy, or is its disk full?"
+        )
     return failure(subject, str(loss), remedy) if loss.lost else ok(subject, str(loss))

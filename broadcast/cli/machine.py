@@ -15,7 +15,6 @@ from audio_assets import speech
 from audio_assets.rendering import SpeechUnavailable
 from broadcast.cli.finding import Finding, failure, ok, warning
 from broadcast.transport.broker import AMQTT_LIMITS
-from broadcast.transport.broker_config import find_mosquitto
 from config.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
@@ -35,13 +34,15 @@ def python() -> Iterator[Finding]:
         yield failure("Python", f"{version} is too old", "install Python 3.11 or newer")
 
 
-def broker(settings: Settings) -> Iterator[Finding]:
-    """Whether the engine of the settings can be had."""
+def broker(settings: Settings, *, binary: str | None) -> Iterator[Finding]:
+    """Whether the engine of the settings can be had.
+
+    :param binary: Mosquitto's program; None where there is none.
+    """
     engine = settings.broker.engine
     if engine == "external":
         yield _external(settings.broker.host, settings.broker.port)
         return
-    binary = find_mosquitto()
     if engine in ("auto", "mosquitto") and binary is not None:
         yield _mosquitto(binary)
         return
