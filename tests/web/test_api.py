@@ -53,8 +53,6 @@ async def test_a_trigger_is_accepted_committed_and_published_before_the_answer()
         ({"exclude": [CITY]}, "exclude", "unknown-field"),
         ({"asset": "00" * 32}, "asset", "unknown-asset"),
         ({"asset": "00" * 31}, "asset", "malformed"),
-        ({"asset": "00" * 32}, "asset", "unknown-asset"),
-        ({"asset": "00" * 31}, "asset", "malformed"),
         ({"areas": "130281000000"}, "areas", "wrong-type"),
         ({"areas": ["遵化"]}, "areas.0", "malformed"),
     ],
