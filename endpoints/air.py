@@ -80,8 +80,8 @@ class Air:
         for progress in self._ledger:
             if progress.stage is not Stage.SOUNDING:
                 continue
-            drop = orders[progress.order].resume is Resume.DROP
-            stage = Stage.STOPPED if drop else Stage.INTERRUPTED
+            order = orders.get(progress.order)
+            stage = Stage.STOPPED if order is not None and order.resume is Resume.DROP else Stage.INTERRUPTED
             self._ledger.note(progress.order, stage, Reason.POWER_LOST, now_ms, position_ms=0)
 
     # ---- deciding -------------------------------------------------------------------------------------------------------
@@ -92,8 +92,9 @@ class Air:
         :param orders: all that mean this speaker, by id; each is in the ledger.
         """
         for order in orders.values():
-            if now_ms >= order.not_after_ms and not self._ledger[order.id].terminal:
-                self._is_over(order, now_ms)
+            progress = self._ledger[order.id]
+            if now_ms >= order.not_after_ms and not progress.terminal:
+                self.is_over(progress, now_ms)
         while not self._settle(orders, rule, now_ms, now):
             pass  # what was chosen had nothing left to sound; the next one has its turn
         self._explain_silence(orders, rule, now_ms)
@@ -107,13 +108,13 @@ class Air:
             self._on_air = None
         self._ledger.note(order, stage, reason, now_ms)
 
-    def _is_over(self, order: Order, now_ms: int) -> None:
-        progress = self._ledger[order.id]
+    def is_over(self, progress: Progress, now_ms: int) -> None:
+        """Its end has come."""
         if progress.first_started_ms:
-            self.take_off(order.id, Stage.STOPPED, Reason.ENDED, now_ms)
+            self.take_off(progress.order, Stage.STOPPED, Reason.ENDED, now_ms)
         else:
-            undecided = progress.stage is Stage.RECEIVED and self.on_air != order.id  # never had a time to decide by
-            self.take_off(order.id, Stage.MISSED, Reason.WAS_OFF if undecided else Reason.ENDED, now_ms)
+            undecided = progress.stage is Stage.RECEIVED and self.on_air != progress.order  # no time of ours behind it
+            self.take_off(progress.order, Stage.MISSED, Reason.WAS_OFF if undecided else Reason.ENDED, now_ms)
 
     def _listener(self, orders: Mapping[str, Order], rule: OrderRule) -> Listener:
         who, done = self._who, self._ledger.done(orders)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
@@ -21,6 +21,7 @@ from endpoints.protocol import (
     Reason,
     Stage,
     is_order_id,
+    is_scope,
 )
 
 MAX_KEPT_BYTES = 1 << 20
@@ -36,6 +37,7 @@ class Progress:
     :param not_after_ms: the latest end that any revision of it had here.
     :param position_ms: where in its sound it was interrupted.
     :param first_started_ms: the server's time when it first sounded here; 0 when it has not.
+    :param scope: on whose board it stood last.
     :param area, band: the reach of the key that gave it.
     :param asset: the file that it sounds, or empty.
     """
@@ -44,6 +46,7 @@ class Progress:
     revision: int
     not_after_ms: int
     stage: Stage
+    scope: str
     area: str
     band: Band
     reason: Reason = Reason.NONE
@@ -114,13 +117,14 @@ def _sum(data: bytes) -> bytes:
 
 
 def _progress(item: Any) -> Progress:
-    order, revision, not_after_ms, stage, area, band, reason, position_ms, first_started_ms, asset = item
+    order, revision, not_after_ms, stage, scope, area, band, reason, position_ms, first_started_ms, asset = item
     return Progress(
-        _order_id(order),
+        _known(is_order_id, order),
         _whole(revision),
         _whole(not_after_ms, MAX_MS),
         Stage(stage),
-        _area(area),
+        _known(is_scope, scope),
+        _known(is_area_code, area),
         Band(band),
         Reason(reason),
         _whole(position_ms),
@@ -131,7 +135,9 @@ def _progress(item: Any) -> Progress:
 
 def _entry(item: Any) -> Entry:
     n, order, revision, stage, reason, at_ms = item
-    return Entry(_whole(n), _order_id(order), _whole(revision), Stage(stage), Reason(reason), _whole(at_ms, MAX_MS))
+    return Entry(
+        _whole(n), _known(is_order_id, order), _whole(revision), Stage(stage), Reason(reason), _whole(at_ms, MAX_MS)
+    )
 
 
 def _whole(value: Any, high: int = MAX_COUNTER) -> int:
@@ -146,15 +152,9 @@ def _blob(value: Any) -> bytes:
     return value
 
 
-def _area(value: Any) -> str:
-    if not is_area_code(value):
-        raise ValueError(f"{value!r} is no area code")
-    return str(value)
-
-
-def _order_id(value: Any) -> str:
-    if not is_order_id(value):
-        raise ValueError(f"{value!r} is no order id")
+def _known(is_right: Callable[[Any], bool], value: Any) -> str:
+    if not is_right(value):
+        raise ValueError(f"{value!r} is not an identifier of the kind meant here")
     return str(value)
 
 

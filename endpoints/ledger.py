@@ -68,19 +68,23 @@ class Ledger:
         self._journal.add(order, known.revision, stage, reason, now_ms or 0)
         self.changed = True
 
-    def hear_of(self, order: Order, by: TrustedKey) -> None:
-        """Begin with an order, or begin again with one that ended."""
+    def hear_of(self, order: Order, scope: str, by: TrustedKey) -> None:
+        """Begin with an order, or begin again with one that ended.
+
+        :param scope: on whose board it stands.
+        :param by: the key that put it there.
+        """
         known = self._progress.get(order.id)
-        new = Progress(
-            order.id, order.revision, order.not_after_ms, Stage.RECEIVED, by.area, by.highest_band, asset=order.asset
-        )
+        first = Stage.RECEIVED
+        new = Progress(order.id, order.revision, order.not_after_ms, first, scope, by.area, by.highest_band)
+        new = replace(new, asset=order.asset)
         if known is not None and not is_usurped(known, order, by):
             not_after_ms = max(known.not_after_ms, order.not_after_ms)
             new = replace(new, not_after_ms=not_after_ms, first_started_ms=known.first_started_ms)
         self._progress[order.id] = new
         self.changed = True
 
-    def follow(self, order: Order) -> None:
+    def follow(self, order: Order, scope: str) -> None:
         """A known order is on the boards, perhaps changed. Of one that ended only its latest end is of interest."""
         known = self._progress[order.id]
         not_after_ms = max(known.not_after_ms, order.not_after_ms)
@@ -88,7 +92,7 @@ class Ledger:
         if not known.terminal:
             position_ms = known.position_ms if order.asset == known.asset else 0
             revision = max(known.revision, order.revision)
-            now = replace(now, revision=revision, asset=order.asset, position_ms=position_ms)
+            now = replace(now, revision=revision, scope=scope, asset=order.asset, position_ms=position_ms)
         if now != known:
             self._progress[order.id] = now
             self.changed = True

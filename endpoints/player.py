@@ -42,6 +42,10 @@ from endpoints.shelf import Copy, Shelf, Trust, Verdict
 __all__ = ["Effect", "Identity", "Keep", "Play", "Player", "Refusals", "Send", "Stop", "Trust"]
 
 HELLO_EVERY_S = 20.0
+WAIT_FOR_SOUND_S = (
+    0.06  # three blocks: RECEIVED goes out with SOUNDING in one message, and 12,000 speakers say half as much
+)
+_NEVER = float("inf")
 
 
 @dataclass(slots=True)
@@ -90,6 +94,7 @@ class Player:
         "_random",
         "_rtc_ms",
         "_rule",
+        "_say_at",
         "_shelf",
         "_time",
         "_trust",
@@ -112,8 +117,8 @@ class Player:
         self.who, self.refusals, self.faults = who, Refusals(), 0
         self._trust, self._boot, self._random, self._rtc_ms = trust, boot, random, rtc_ms
         self._shelf = Shelf(who.id, who.area, who.scopes, trust, exercise=who.exercise, epochs=kept.epochs)
-        for frame in kept.boards:  # the disk is not believed more than the wire, and a key may be gone
-            self._shelf.offer(frame, now_ms=None, floor_ms=kept.time_floor_ms)
+        for frame in kept.boards:
+            self._shelf.take_up(frame, floor_ms=kept.time_floor_ms)
         self._journal = Journal(kept.journal)
         self._ledger = Ledger(kept.progress, self._journal)
         self._air = Air(who, self._ledger)
@@ -121,6 +126,7 @@ class Player:
         self._mine: dict[str, Order] = {}
         self._online = self._dirty = False
         self._booted_at = self._hello_at = now
+        self._say_at = _NEVER  # when reports go out that wait for the sound card's word
         self._out: list[Send] = []
 
     # ---- what the outside asks ------------------------------------------------------------------------------------------
@@ -129,7 +135,7 @@ class Player:
     def wake_at(self) -> float:
         """When `tick` next has work, monotonic seconds; infinite when it has none."""
         change_at = self._air.change_at
-        return min(change_at, self._hello_at, self._time.ask_again_at) if self._online else change_at
+        return min(change_at, self._hello_at, self._time.ask_again_at, self._say_at) if self._online else change_at
 
     @property
     def on_air(self) -> str:
@@ -246,8 +252,12 @@ class Player:
             self._hear(copy, now_ms)
         self._mine = {copy.order.id: copy.order for copy in copies.values() if copy.objection is Reason.NONE}
         for progress in self._ledger:
-            if not progress.terminal and progress.order not in self._mine:
+            if progress.terminal or progress.order in self._mine:
+                continue
+            if self._shelf.speaks_for(progress.scope):
                 self._air.take_off(progress.order, Stage.STOPPED, Reason.CANCELLED, now_ms)
+            elif now_ms is not None and now_ms >= progress.not_after_ms:  # its board was lost, with the key perhaps
+                self._air.is_over(progress, now_ms)
         if now_ms is not None:
             self._ledger.forget(now_ms, self._shelf.ids())
 
@@ -256,9 +266,9 @@ class Player:
         order, known = copy.order, self._ledger.get(copy.order.id)
         lawful = copy.objection is Reason.NONE
         if known is not None and not begins_again(known, order) and not (lawful and is_usurped(known, order, copy.key)):
-            self._ledger.follow(order)
+            self._ledger.follow(order, copy.scope)
             return
-        self._ledger.hear_of(order, copy.key)
+        self._ledger.hear_of(order, copy.scope, copy.key)
         if not lawful:
             self._ledger.note(order.id, Stage.REFUSED, copy.objection, now_ms)
             return
@@ -296,7 +306,7 @@ class Player:
 
     def _flush(self, now: float) -> list[Effect]:
         """What was decided, in the order of truth: kept first, then stopped and started, then said."""
-        if self._online:
+        if self._online and not self._waits_for_sound(now):
             for entries in self._journal.take_unsent(now):
                 self._send(Message.REPORT, encode_report(Report(self.who.id, self._boot, entries)))
         out: list[Effect] = [*self._air.out, *self._out]
@@ -305,6 +315,14 @@ class Player:
             self._dirty = self._ledger.changed = False
             out.insert(0, Keep(self._kept(now)))
         return out
+
+    def _waits_for_sound(self, now: float) -> bool:
+        """Whether the sound card is about to say that it began; what else there is to report goes with that."""
+        if any(type(effect) is Play for effect in self._air.out):
+            self._say_at = now + WAIT_FOR_SOUND_S
+        if self._air.heard == self._air.on_air or now >= self._say_at:
+            self._say_at = _NEVER
+        return self._say_at != _NEVER
 
     def _kept(self, now: float) -> Kept:
         return Kept(

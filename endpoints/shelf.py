@@ -46,6 +46,7 @@ class Copy:
     """An order as it stands on one board, the key that put it there, and what is to be objected."""
 
     order: Order
+    scope: str
     key: TrustedKey
     objection: Reason
 
@@ -73,8 +74,8 @@ class _Reading:
 def _read(payload: bytes, key: TrustedKey) -> _Reading:
     """:raises BadMessage: no board as specified."""
     board = decode_board(payload)
-    at_ms = board.written_at_ms
-    return _Reading(board, key, tuple(Copy(order, key, key.objection(order, now_ms=at_ms)) for order in board.orders))
+    copies = [Copy(order, board.scope, key, key.objection(order, now_ms=board.written_at_ms)) for order in board.orders]
+    return _Reading(board, key, tuple(copies))
 
 
 @lru_cache(maxsize=1024)
@@ -134,7 +135,7 @@ class Shelf:
         return dict(self._epochs)
 
     def offer(self, frame: bytes, *, now_ms: int | None, floor_ms: int) -> Verdict:
-        """Take a board that came from whomever: the network, a replay, the disk.
+        """Take a board that came over the network, from whomever.
 
         :param now_ms: None while no time is trusted; the key's dates are then compared again by `prove`.
         :param floor_ms: it is at least that late.
@@ -156,6 +157,17 @@ class Shelf:
         self._held[reading.board.scope] = _Held(_shared(frame), reading, proven=now_ms is not None)
         self.raise_epoch(reading.key, reading.board.epoch)
         return Verdict.TAKEN
+
+    def take_up(self, frame: bytes, *, floor_ms: int) -> None:
+        """A board of the last run. The disk is not believed more than the wire, and a key may be gone; but the board may be of
+        a server that has been replaced since: it stands until the new one says otherwise."""
+        try:
+            opened = self._trust.open(frame, Message.BOARD, exercise=self._exercise)
+            reading = _read(opened.payload, opened.key)
+        except (NotAuthentic, BadMessage):
+            return
+        if self._may_write(reading.key, reading.board.scope, max(floor_ms, reading.board.written_at_ms)):
+            self._held[reading.board.scope] = _Held(frame, reading, proven=False)
 
     def _may_write(self, key: TrustedKey, scope: str, at_ms: int) -> bool:
         """Whether the key's scope holds this board: else a township's key could empty the city's board."""
@@ -211,6 +223,11 @@ class Shelf:
                     if known is None or copy.outweighs(known):
                         best[copy.order.id] = copy
         return best
+
+    def speaks_for(self, scope: str) -> bool:
+        """Whether absence from that scope's board means something: it is held and in force, or no longer followed."""
+        held = self._held.get(scope)
+        return scope not in self._scopes or (held is not None and not held.void)
 
     def ids(self) -> frozenset[str]:
         """The ids of all orders on held boards, meant for this speaker or not."""

@@ -18,8 +18,8 @@ from tests.endpoints.rig import COUNTY, SERVER, Rig, order
 FULL = Kept(
     boards=(SERVER.board(1, order()), b"\x00" * 99),
     progress={
-        "o-1": Progress("o-1", 3, 99, Stage.FINISHED, COUNTY, Band.EMERGENCY),
-        "o-2": Progress("o-2", 1, 5, Stage.STOPPED, COUNTY, Band.NOTICE, Reason.CANCELLED, 20, 30, b"a" * 32),
+        "o-1": Progress("o-1", 3, 99, Stage.FINISHED, COUNTY, COUNTY, Band.EMERGENCY),
+        "o-2": Progress("o-2", 1, 5, Stage.STOPPED, COUNTY, COUNTY, Band.NOTICE, Reason.CANCELLED, 20, 30, b"a" * 32),
     },
     epochs={b"12345678": 7},
     time_floor_ms=123,
@@ -70,7 +70,7 @@ def test_foreign_bytes_are_no_state(data: bytes) -> None:
 
 def test_a_state_whose_check_sum_fits_is_still_read_with_care() -> None:
     good = [2, [], [], [], 0, 0, []]
-    progress = ["o-1", 1, 1, 5, COUNTY, 4, 0, 0, 0, b""]
+    progress = ["o-1", 1, 1, 5, "v-001", COUNTY, 4, 0, 0, 0, b""]
     assert Kept.from_bytes(signed([*good[:2], [progress], *good[3:]])).progress["o-1"].stage is Stage.FINISHED
     wrong: list[object] = [
         [1, *good[1:]],
@@ -95,7 +95,9 @@ def signed(body: object) -> bytes:
 
 
 def test_the_largest_state_that_a_speaker_can_have_is_read() -> None:
-    done = Progress("o" * 40, 2**31, MAX_MS, Stage.STOPPED, COUNTY, Band.NOTICE, Reason.CANCELLED, MAX_MS, MAX_MS)
+    done = Progress(
+        "o" * 40, 2**31, MAX_MS, Stage.STOPPED, COUNTY, COUNTY, Band.NOTICE, Reason.CANCELLED, MAX_MS, MAX_MS
+    )
     kept = Kept(
         boards=(bytes(MAX_BOARD_BYTES + 128),) * 6,
         progress={

@@ -77,7 +77,8 @@ def test_what_is_decided_is_on_the_disk_before_it_is_done_and_done_before_it_is_
         ranks = [rank[type(effect)] for effect in effects]
         assert ranks == sorted(ranks)
         assert [r for r in ranks if r == 0] == [0]
-        assert {1, 2} <= set(ranks)
+        assert 1 in ranks
+    assert 2 in ranks  # of a cancel nothing is waited for
 
 
 def test_the_keep_before_a_cancel_holds_the_cancel() -> None:
@@ -172,11 +173,24 @@ def test_an_order_without_tone_and_file_fails_and_the_next_one_has_its_turn() ->
 def test_what_the_sound_card_cannot_play_fails_and_the_next_one_has_its_turn() -> None:
     rig = Rig(sound_card=False).told().board(SERVER.board(1, order(), routine()))
     rig._do(rig.player.failed("r-1", Reason.ASSET_BAD, rig.now))  # not on air: nothing
+    rig.after(0.1)
     assert rig.sounds == "o-1"
     rig.sounds = ""
     rig._do(rig.player.failed("o-1", Reason.SOUND_CARD, rig.now))
+    rig.after(0.2)
     assert rig.last() == (Stage.FAILED, Reason.SOUND_CARD)
     assert rig.sounds == "r-1"
+
+
+def test_what_was_received_is_said_with_the_first_sound_in_one_message_or_alone_a_moment_later() -> None:
+    rig = Rig(sound_card=False).told()
+    assert not any(isinstance(effect, Send) for effect in rig.player.board(SERVER.board(1, order()), rig.now))
+    (send,) = [effect for effect in rig.player.started("o-1", rig.now + 0.05) if isinstance(effect, Send)]
+    assert send.message is Message.REPORT
+    rig = Rig(sound_card=False).told().board(SERVER.board(1, order()))
+    assert rig.stages() == []
+    rig.after(0.06)
+    assert rig.stages() == [(RECEIVED, NONE)]
 
 
 def test_words_that_the_sound_card_says_twice_or_of_others_change_nothing() -> None:
@@ -218,7 +232,7 @@ def test_an_interrupted_order_goes_on_where_its_policy_says(resume: Resume, seco
 
 def test_a_dropped_order_that_had_not_sounded_yet_waits_for_its_turn() -> None:
     rig = Rig(sound_card=False).told().board(SERVER.board(1, routine(resume=Resume.DROP)))
-    rig.board(SERVER.board(2, routine(resume=Resume.DROP), order()))
+    rig.board(SERVER.board(2, routine(resume=Resume.DROP), order())).after(0.1)
     assert rig.stages("r-1") == [(RECEIVED, NONE), (SCHEDULED, NONE)]
 
 
@@ -442,6 +456,28 @@ def test_an_order_that_is_over_here_stays_so_through_a_power_cut() -> None:
     rig = Rig().told().board(SERVER.board(1, order())).after(5).power().told()
     rig.board(SERVER.board(2, order(), notice(not_before_ms=ms(100))))
     assert heard(rig) == [("o-1", 0)]
+
+
+def test_the_board_of_a_replaced_server_stands_over_a_power_cut_until_the_new_one_says_otherwise() -> None:
+    """Found by tests/endpoints/model.py: the epoch on the disk had the kept board refused, and what it carried was cancelled."""
+    rig = Rig().told().board(SERVER.board(1, order(repeats=9))).connects().told(epoch=2).power().told(epoch=2)
+    assert rig.sounds == "o-1"
+    rig.board(SERVER.board(2, order(repeats=9), epoch=2))
+    assert rig.sounds == "o-1"
+
+
+def test_a_board_that_is_lost_with_its_key_cancels_nothing() -> None:
+    renewed = Authority("renewed")
+    emergency = order(repeats=9)
+    rig = Rig(keys=(SERVER.key, renewed.key)).told().board(SERVER.board(1, emergency))
+    rig.keys = (renewed.key,)
+    rig.power().told(by=renewed).board(renewed.board(1, scope=TOWN))
+    assert rig.sounds == ""
+    rig.board(renewed.board(2, emergency))
+    assert rig.sounds == "o-1"
+    rig.keys = (SERVER.key,)
+    rig.power().told().after(61).told()
+    assert rig.last() == (STOPPED, Reason.ENDED)
 
 
 def test_a_board_of_a_replaced_server_is_refused_over_power_cuts() -> None:
@@ -856,7 +892,7 @@ def test_an_order_that_is_over_and_stays_on_the_board_is_not_reported_again_and_
 
 
 def test_the_ledger_is_bounded_and_what_is_on_a_board_stays_in_it() -> None:
-    done = Progress("x-0", 1, ms(90_000), FINISHED, COUNTY, Band.LIFE_SAFETY)
+    done = Progress("x-0", 1, ms(90_000), FINISHED, COUNTY, COUNTY, Band.LIFE_SAFETY)
     full = {f"x-{n}": replace(done, order=f"x-{n}", not_after_ms=ms(10 + n)) for n in range(LEDGER_LIMIT + 50)}
     full["x-0"] = done
     rig = Rig(disk=Kept(progress=full)).told().board(SERVER.board(1, order(), order("x-900", not_after_ms=ms(90))))
