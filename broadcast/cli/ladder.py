@@ -75,9 +75,7 @@ def wait_for_start(desk: Desk, broadcast: str, *, within_s: float, begins_later:
     late = _late(desk, broadcast, waits_for) if any(counts.get(look) for look in waits_for) else []
     typer.echo(f"{begun} of {view['speakers']} speakers have begun: {counts_line(counts)}")
     for one in missing + late:
-        typer.echo(
-            f"  missing: {one.get('id') or one['speaker']} {one['place']}: {one['look']} {_reason(one)}".rstrip()
-        )
+        typer.echo(f"  missing: {one.get('id') or one['speaker']} {one['place']}: {one['look']}{_reason(one)}")
     if not begun:
         warn("no speaker has begun")
     return bool(begun) and not missing and not late
