@@ -16,7 +16,7 @@ from aiohttp import web
 from typer.testing import CliRunner
 
 from audio_assets.codec import encode
-from audio_assets.library import AssetLibrary, AssetMissing, LibraryFull
+from audio_assets.library import AssetMissing, LibraryFull
 from audio_assets.pcm import FRAME_BYTES, SILENT_FRAME
 from audio_assets.tones import ToneId, melody, tone
 from broadcast.cli.speaker import simulate, speaker
@@ -160,7 +160,7 @@ async def test_a_file_of_an_order_that_is_not_due_is_fetched_before(tmp_path: Pa
         real_speaker(where, tmp_path, NullSink(), assets_url=url) as box,
     ):
         where.server.publish(a_notice("o-1", begin_ms=600_000, lasting_ms=60_000, **with_melody()))
-        await until(lambda: AssetLibrary(tmp_path / "state/assets").has(MELODY_HASH))
+        await until((tmp_path / f"state/assets/{MELODY_HASH.hex()}.opus").is_file)
         assert box.player.on_air == ""
 
 
