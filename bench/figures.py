@@ -63,15 +63,3 @@ def write(name: str, figures: Iterable[Figure]) -> Path:
 
 def read_all() -> dict[str, list[dict[str, object]]]:
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(OUT.glob("*.json"))}
-
-
-def table(rows: Iterable[Figure]) -> str:
-    """Aligned for a terminal."""
-    lines = [f"{'figure':<64} {'value':>10} {'unit':<6} {'floor':>9} {'ratio':>6} {'goal':>9} met"]
-    for one in rows:
-        ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
-        floor = "" if one.floor is None else f"{one.floor:.1f}"
-        goal = "" if one.goal is None else f"{one.goal:g}{'×' if one.goal_of == 'ratio' else ''}"
-        met = {None: "", True: "yes", False: "NO"}[one.met]
-        lines.append(f"{one.figure:<64} {one.value:>10.1f} {one.unit:<6} {floor:>9} {ratio:>6} {goal:>9} {met}")
-    return "\n".join(lines)

@@ -186,7 +186,12 @@ async def run(count: int, areas: list[str], *, rounds: int, engine: str) -> tupl
                 transport.write(subscribe_packet(["eb/v1/report/+"]))
                 await asyncio.wait_for(consumer.ready, 10)
                 pid = broker.child.pid or 0 if isinstance(broker, ManagedBroker) else 0
-                done = [await one_round(n, count, consumer, transport, signer, process, pid) for n in range(rounds)]
+                done = [
+                    await one_round(
+                        n, count, consumer, transport=transport, signer=signer, process=process, broker_pid=pid
+                    )
+                    for n in range(rounds)
+                ]
             return done, connected["seconds"]
         finally:
             await broker.stop()
@@ -196,6 +201,7 @@ async def one_round(
     number: int,
     count: int,
     consumer: Consumer,
+    *,
     transport: asyncio.Transport,
     signer: Ed25519Signer,
     process: asyncio.subprocess.Process,
@@ -211,7 +217,7 @@ async def one_round(
     board = Board(CITY, 1, number + 1, order.issued_at_ms, (order,))
     frame = seal(encode_board(board), Message.BOARD, exercise=False, signer=signer)
     transport.write(packet(0x33, text(board_topic("eb/v1", CITY)) + struct.pack(">H", number + 1) + frame))
-    while consumer.counts[Stage.SOUNDING] < count and time.monotonic() - began < ROUND_TIMEOUT_S:
+    while consumer.counts[Stage.SOUNDING] < count and time.monotonic() - began < ROUND_TIMEOUT_S:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     cpu, broker_cpu = own_cpu() - cpu, cpu_of(broker_pid) - broker_cpu
     after = await ask(process, b"round")
