@@ -47,7 +47,7 @@ CHANGING: tuple[type[BroadcastError], ...] = (
 class PageQuery(In):
     """:param before: the cursor `next` of the page before."""
 
-    before: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,40}$")] | None = None
+    before: Annotated[str, Field(pattern=r"^[0-9A-Z-]{1,40}$")] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 from aiohttp import web
 from multidict import MultiDictProxy
 
-from broadcast.domain.broadcasts import Broadcast, InvalidRequest, StartBroadcast
+from broadcast.domain.broadcasts import Broadcast, Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
 from broadcast.service.broadcasts import OnceKey
@@ -60,6 +60,28 @@ async def leave(request: web.Request) -> web.Response:
     await request.app[SERVICES].officers.sign_out(token_of(request))
     response = _go(HOME)
     take_cookie(response)
+    return response
+
+
+async def ask_password(request: web.Request) -> web.Response:
+    return page(request, "password.html", officer=await officer_of(request), problem="", wrong={})
+
+
+async def change_password(request: web.Request) -> web.Response:
+    """One's own, with the old one typed again; every other session of this officer ends."""
+    officer, fields = await _our_form(request)
+    old, new, again = (str(fields.get(name, "")) for name in ("old", "new", "again"))
+    words = Words(language_of(request))
+    try:
+        await sign_in(request, officer.name, old)
+        if new != again:
+            raise InvalidRequest([Fault("password", "not-the-same")])
+        await request.app[SERVICES].officers.set_password(officer.name, new, by=officer)
+    except (WrongPassword, TooManyTries, InvalidRequest) as err:
+        wrong, problem = by_field(faults_of(err, words)), title_of(err, words)
+        return page(request, "password.html", officer=officer, status=int(status_of(err)), problem=problem, wrong=wrong)
+    response = _go(HOME)
+    give_cookies(request, response, await sign_in(request, officer.name, new))
     return response
 
 
@@ -294,6 +316,8 @@ def add_to(app: web.Application) -> None:
     app.router.add_get(HOME, desk)
     app.router.add_post(f"{HOME}/sign-in", enter)
     app.router.add_post(f"{HOME}/sign-out", leave)
+    app.router.add_get(f"{HOME}/password", ask_password)
+    app.router.add_post(f"{HOME}/password", change_password)
     app.router.add_post(f"{HOME}/confirm", confirm)
     app.router.add_post(f"{HOME}/broadcasts", start)
     app.router.add_get(f"{HOME}/wall", live)

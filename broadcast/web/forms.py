@@ -1,5 +1,6 @@
 """The form of the desk: what comes in becomes a command, and what was typed is never lost on the way to the confirm page."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -37,6 +38,7 @@ class Draft:
     minutes: str = "30"
     repeats: str = "2"
     exercise: bool = False
+    asset: str = ""
     update: str = ""
     faults: list[Fault] = field(default_factory=list)
 
@@ -56,6 +58,7 @@ class Draft:
             minutes=one("minutes", "30").strip(),
             repeats=one("repeats", "2").strip(),
             exercise=one("exercise") == "1",
+            asset=one("asset"),
             update=one("update"),
         )
 
@@ -76,6 +79,7 @@ class Draft:
             minutes=str(max(1, -(-(order.not_after_ms - now_ms) // 60_000))),
             repeats=str(order.repeats),
             exercise=order.exercise,
+            asset="" if broadcast.text else order.asset.hex(),
             update=broadcast.id,
         )
 
@@ -86,6 +90,9 @@ class Draft:
             faults.append(Fault("kind", "not-offered"))
         if self.severity not in SEVERITIES:
             faults.append(Fault("severity", "not-offered"))
+        is_asset = re.fullmatch("[0-9a-f]{64}", self.asset) is not None
+        if self.asset and not is_asset:
+            faults.append(Fault("asset", "malformed"))
         command = StartBroadcast(
             kind=KINDS.get(self.kind, Kind.EMERGENCY),
             areas=self.areas,
@@ -97,6 +104,7 @@ class Draft:
             minutes=_number(self.minutes),
             repeats=_number(self.repeats),
             exercise=self.exercise,
+            asset=bytes.fromhex(self.asset) if is_asset else b"",
         )
         return command, faults
 
@@ -106,7 +114,7 @@ class Draft:
         pairs += [("speakers", name) for name in self.speakers]
         pairs += [("excluded", code) for code in self.excluded]
         pairs += [("kind", self.kind), ("severity", self.severity), ("headline", self.headline), ("text", self.text)]
-        pairs += [("minutes", self.minutes), ("repeats", self.repeats), ("update", self.update)]
+        pairs += [("minutes", self.minutes), ("repeats", self.repeats), ("update", self.update), ("asset", self.asset)]
         return [*pairs, ("exercise", "1")] if self.exercise else pairs
 
     @property

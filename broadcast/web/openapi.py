@@ -29,7 +29,7 @@ from broadcast.web.services import SERVICES, Services
 PREFIX = "/api/v1"
 REF = "#/components/schemas/{model}"
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    "broadcast": {"type": "string", "pattern": "^[0-9A-Za-z-]{1,40}$"},
+    "broadcast": {"type": "string", "pattern": "^[0-9A-Z-]{1,40}$"},
     "area": {"type": "string", "pattern": "^[0-9]{12}([0-9]{3}){0,2}$"},
     "speaker": {"type": "string", "pattern": "^[a-z][a-z0-9-]{2,31}$"},
     "officer": {"type": "string", "minLength": 1, "maxLength": 64},
@@ -145,7 +145,9 @@ class Api:
         """Serve every operation, and the document."""
         document = self.document()
         for one in self.operations:
-            app.router.add_route(one.method, PREFIX + one.path, _served(one, authenticate))
+            app.router.add_route(
+                one.method, PREFIX + re.sub(r"{(\w+)}", _checked, one.path), _served(one, authenticate)
+            )
 
         async def openapi(_: web.Request) -> web.Response:
             return web.json_response(document)
@@ -184,10 +186,14 @@ class Api:
         }
 
 
+def _checked(match: re.Match[str]) -> str:
+    """A parameter of a path with the pattern that the document shows, so that what does not fit is not found."""
+    pattern = PARAMETERS[match[1]].get("pattern", "")
+    return f"{{{match[1]}:{pattern.strip('^$')}}}" if pattern else match[0]
+
+
 def _served(one: Operation, authenticate: Authenticate) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
-        if not all(re.search(PARAMETERS[name].get("pattern", ""), value) for name, value in request.match_info.items()):
-            raise NotFound
         call = Call(request, None if one.public else await authenticate(request))
         values: dict[str, BaseModel] = {}
         if one.query is not None:

@@ -211,7 +211,15 @@ async def test_not_yet_on_the_air_is_said_where_everybody_looks() -> None:
 async def test_pages_are_whole_in_both_languages_and_have_landmarks() -> None:
     async with town() as there, at_the_desk(there) as person:
         where = (await started(person)).path
-        paths = ["/emergency", "/emergency/wall", "/emergency/stop-all", where, f"{where}/stop", f"{where}/all-clear"]
+        paths = [
+            "/emergency",
+            "/emergency/wall",
+            "/emergency/stop-all",
+            "/emergency/password",
+            where,
+            f"{where}/stop",
+            f"{where}/all-clear",
+        ]
         for path in [*paths, f"{where}/correct", f"{where}/areas/{TOWNSHIP}", "/emergency/nothing"]:
             for language in ("zh-CN", "en"):
                 page = await person.opens(f"{path}?lang={language}")
@@ -229,6 +237,18 @@ async def test_pages_are_whole_in_both_languages_and_have_landmarks() -> None:
                     )
                     assert not re.search("发布|停播|级别|口令", chrome), path
         assert (await person.opens("/emergency")).tree.one("html").get("lang") == "en"  # kept by a cookie
+
+
+async def test_a_password_is_changed_with_the_old_one_and_every_other_session_ends() -> None:
+    async with town() as there, at_the_desk(there) as person, at_the_desk(there) as elsewhere:
+        page = await person.opens("/emergency/password")
+        new = "another long one"
+        for fields in (("wrong", new, new), (PASSWORD, new, "another"), (PASSWORD, "short", "short")):
+            old, first, again = fields
+            assert (await person.sends(page.action(), page.sent(old=old, new=first, again=again))).status in (401, 422)
+        done = await person.sends(page.action(), page.sent(old=PASSWORD, new=new, again=new))
+        assert done.path == "/emergency" and done.main.one("form", id="desk")
+        assert (await elsewhere.opens("/emergency")).main.one("input", type="password")
 
 
 async def test_who_is_not_signed_in_is_led_to_the_door() -> None:
