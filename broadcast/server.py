@@ -5,6 +5,7 @@ Order of a start: database, keys, broker, services, web. Order of a stop: web, l
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -50,6 +51,20 @@ from endpoints.sealing import broker_password
 log = logging.getLogger(__name__)
 
 
+class DeskPortTaken(OSError):
+    """The desk can't listen where it should."""
+
+    def __init__(self, host: str, port: int, cause: OSError) -> None:
+        self.host, self.port = host, port
+        taken = cause.errno == errno.EADDRINUSE
+        why = (
+            f"is used by another program (`ss -ltnp 'sport = :{port}'` names it)"
+            if taken
+            else f"can't be used: {cause}"
+        )
+        super().__init__(f"Port {port} on {host} {why}. End that program, or set server.port to a free one (0 = any).")
+
+
 class Server:
     """One city's control server."""
 
@@ -59,6 +74,7 @@ class Server:
         self.address = ""
         self.first_password = ""
         self._loops: list[asyncio.Task[None]] = []
+        self._open = contextlib.AsyncExitStack()  # what has been started, to be stopped in the reverse order
 
     # ---- start and stop -------------------------------------------------------------------------------------------------
 
@@ -67,11 +83,19 @@ class Server:
 
         :raises StoreInUse, SchemaNotCurrent, StoreUnavailable, BadKeyFile, BrokerError, OSError: with a sentence to act on.
         """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         now_ms = self.clock.now_ms()
         self.store: SqlStore = open_store(
             self.settings.database_url, pace_ms=float(self.settings.database.commit_every_ms)
         )
+        self._open.push_async_callback(self.store.close)
         self.keyring: Keyring = open_keyring(
             self.folder / "keys",
             county=self.settings.server.county,
@@ -87,13 +111,16 @@ class Server:
         await self.ladder.load(self.boards.carried.values())
         self.speakers.expect(self.estate.speakers)
         await self._start_broker()
-        await self._start_web()
+        self._open.push_async_callback(self._finish_work)
         self._start_loops()
+        await self._start_web()
         _spare_the_collector()
 
     async def stop(self) -> None:
-        """Everything down in order; what speakers play goes on, they hold it themselves."""
-        await self._runner.cleanup()
+        """Everything down in the reverse order; what speakers play goes on, they hold it themselves."""
+        await self._open.aclose()
+
+    async def _finish_work(self) -> None:
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -101,11 +128,6 @@ class Server:
         await self.ingest.close()
         with contextlib.suppress(StoreUnavailable):
             await self.ladder.write_behind(at_once=True)
-        await self.wire.close()
-        await self.broker.stop()
-        await self.worker.close()
-        self.hasher.close()
-        await self.store.close()
 
     async def _first_start(self) -> None:
         """The area table of the county, on an empty database."""
@@ -141,6 +163,7 @@ class Server:
         )
         self.library = AssetLibrary(self.folder / "assets")
         self.worker = RenderWorker(self.library)
+        self._open.push_async_callback(self.worker.close)
         self.broadcasts = Broadcasts(
             clock=clock,
             store=store,
@@ -153,6 +176,7 @@ class Server:
             health=self.health,
         )
         self.hasher = Argon2Hasher()
+        self._open.callback(self.hasher.close)
         self.officers = Officers(clock=clock, store=store, hasher=self.hasher, live=self.broadcasts.live)
 
     async def _start_broker(self) -> None:
@@ -178,11 +202,13 @@ class Server:
             external=external,
         )
         self.broker: Broker = open_broker(settings, self._broker_users())
+        self._open.push_async_callback(self.broker.stop)
         await self.broker.start()
         password = asked.password if external else self.keyring.broker_password
         address = self.broker.address(asked.username, password)
         if external is None:
             remembered.write_text(str(address.port))
+        self._open.push_async_callback(self.wire.close)
         self.wire.connect(address)
 
     def _broker_users(self) -> list[BrokerUser]:
@@ -221,7 +247,11 @@ class Server:
             asset=self._asset,
         )
         app = make_app(services, language=server.language, trust_forwarded=server.trust_forwarded)
-        self._runner, port = await serve(app, host=server.host, port=server.port)
+        try:
+            runner, port = await serve(app, host=server.host, port=server.port)
+        except OSError as err:
+            raise DeskPortTaken(server.host, server.port, err) from err
+        self._open.push_async_callback(runner.cleanup)
         self.address = f"http://{server.host}:{port}"
 
     def _start_loops(self) -> None:

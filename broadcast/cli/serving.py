@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Coroutine
@@ -21,7 +22,7 @@ from broadcast.domain.speakers import Speaker, default_id
 from broadcast.keyring import BadKeyFile
 from broadcast.server import Server
 from broadcast.service.presence import Presence
-from broadcast.transport.child import BrokerError
+from broadcast.transport.child import BrokerError, end_with_parent
 from config.settings import Settings
 from endpoints.provisioning import write_provisioning
 
@@ -53,7 +54,19 @@ def demo(
         environment["LIANBO_SERVER_PORT"] = str(port)
     settings = settings_of(config, environment)
     start_logging(settings)
+    if port is None and not _is_free(settings.server.host, settings.server.port):
+        settings = settings_of(config, {**environment, "LIANBO_SERVER_PORT": "0"})
     run(_demo(settings, speakers))
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 def start_logging(settings: Settings) -> None:
@@ -121,19 +134,16 @@ async def _demo(settings: Settings, count: int) -> None:
         typer.echo(
             f"  server up after {time.monotonic() - began:.1f} s; broker {server.broker.engine}: {server.broker.why}"
         )
-        for limit in server.broker.limits:
-            typer.echo(f"    {limit}")
         password = await _first_password(server)
         await _enrol(server, count)
         path = settings.server.data_folder / "speakers.json"
         write_provisioning(path, server.provisioning())
-        simulator = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "broadcast.main", "simulate", str(path)), stdout=asyncio.subprocess.DEVNULL
-        )
+        simulator, control = await _start_simulator(settings.server.data_folder, path)
         try:
             await _until_online(server, count, stopping)
             online = server.speakers.counts()[Presence.ONLINE]
             typer.echo(f"  {online} of {count} simulated speakers online after {time.monotonic() - began:.1f} s")
+            typer.echo(f"  break a speaker: lianbo fault silent s-130281001001-1 --control {control}")
             typer.echo(f"Desk: {server.address}   user: {FIRST_OFFICER}   password: {password}   (Ctrl-C ends it)")
             await server.worker.warm_up()
             await stopping.wait()
@@ -144,6 +154,20 @@ async def _demo(settings: Settings, count: int) -> None:
     finally:
         await server.stop()
         typer.echo("Lianbo demo: ended")
+
+
+async def _start_simulator(folder: Path, speakers: Path) -> tuple[asyncio.subprocess.Process, Path]:
+    """:returns: the process, and the socket at which its faults are switched."""
+    control = folder / "simulator.sock"
+    with (folder / "simulator.log").open("ab") as log_file:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "broadcast.main", "simulate", str(speakers), "--control", str(control)),
+            stdout=log_file,
+            stderr=log_file,
+            start_new_session=True,  # Ctrl-C is for us: we end it in our own order
+            preexec_fn=end_with_parent(os.getpid()) if sys.platform == "linux" else None,
+        )
+    return process, control
 
 
 def stop_signal() -> asyncio.Event:

@@ -117,7 +117,7 @@ class Child:
                 cwd=self.folder,
                 env=_environment(),
                 start_new_session=True,  # Ctrl-C in our terminal is for us: we end it in our own order
-                preexec_fn=_end_with_parent(os.getpid()) if _libc else None,
+                preexec_fn=end_with_parent(os.getpid()) if _libc else None,
             )
         record_pid(self._pid_file, self._process.pid)
         try:
@@ -172,7 +172,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
 
 
-def _end_with_parent(parent: int) -> Callable[[], None]:
+def end_with_parent(parent: int) -> Callable[[], None]:
     """For the child, between fork and exec: SIGTERM when the parent's main thread dies, also by kill -9."""
 
     def before_exec() -> None:
