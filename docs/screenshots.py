@@ -1,0 +1,155 @@
+"""Makes the pictures of the pages in docs/pictures/ from a real running demo: `./dev screenshots`.
+
+Without arguments it starts `lianbo demo` in a folder of its own, with 718 simulated speakers; with `--base`, `--user` and
+`--password` it uses a server that runs, and **really broadcasts there**.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+PICTURES = Path(__file__).with_name("pictures")
+KEPT = {"desk", "confirm", "wall", "exercise", "ladder"}  # of the wide ones; of the phone's, the wall
+SIZES = {"": (1600, 1000), "-phone": (390, 844)}
+TEXT = "遵化市防汛指挥部发布山洪红色预警：今天下午三时起，北部山区沿河各村请立即向高处转移，不要过河，到晚上八时为止。"
+CITY = "130281000000"
+READY = re.compile(r"Desk: (\S+)\s+user: (\S+)\s+password: (\S+)")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where the desk is and how to get in."""
+
+    base: str
+    user: str
+    password: str
+
+
+@asynccontextmanager
+async def demo() -> AsyncIterator[Desk]:
+    """A demo in a folder that vanishes afterwards."""
+    with tempfile.TemporaryDirectory(prefix="lianbo-pictures-") as folder:
+        environment = {**os.environ, "LIANBO_SERVER_DATA_FOLDER": folder, "LIANBO_SERVER_PORT": "0"}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-u", "-m", "broadcast.main", "demo"), env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            yield await ready(process)
+        finally:
+            process.send_signal(signal.SIGINT)
+            await process.wait()
+
+
+async def ready(process: asyncio.subprocess.Process) -> Desk:
+    """Read what the demo says until it says where it is."""
+    assert process.stdout is not None
+    async with asyncio.timeout(120):
+        async for raw in process.stdout:
+            line = raw.decode()
+            print(line, end="")
+            if match := READY.search(line):
+                return Desk(*match.groups())
+    raise SystemExit("the demo ended before its desk was there")
+
+
+class Camera:
+    """A browser window of one size and language."""
+
+    def __init__(self, page: Page, suffix: str) -> None:
+        self.page, self.suffix = page, suffix
+
+    async def take(self, name: str) -> None:
+        if name not in KEPT if not self.suffix.endswith("-phone") else name != "wall":
+            return
+        path = PICTURES / f"{name}{self.suffix}.png"
+        await self.page.screenshot(path=path)
+        print(f"  {path.relative_to(PICTURES.parent.parent)}")
+
+
+async def sign_in(page: Page, desk: Desk) -> None:
+    await page.fill("#name", desk.user)
+    await page.fill("#password", desk.password)
+    await page.click("main button")
+    await page.wait_for_selector("#desk")
+
+
+async def fill_in(page: Page) -> None:
+    await page.check("input[name=severity][value=red]")
+    await page.check(f"input[name=areas][value='{CITY}']")
+    await page.fill("#text", TEXT)
+
+
+async def photograph(browser: Browser, desk: Desk, language: str, size: str) -> None:
+    """The walk from the door to the end of an alert."""
+    width, height = SIZES[size]
+    context = await browser.new_context(base_url=desk.base, viewport={"width": width, "height": height})
+    page = await context.new_page()
+    camera = Camera(page, ("-en" if language == "en" else "") + size)
+    await page.goto(f"/emergency?lang={language}")
+    await camera.take("sign-in")
+    await sign_in(page, desk)
+    await fill_in(page)
+    await camera.take("desk")
+    await page.click("#desk .submit button")
+    await camera.take("confirm")
+    await page.fill("#typed", "690")
+    await page.click("#go")
+    await expect(page.locator("#legend [data-look=sounding] b")).not_to_have_text("0", timeout=20_000)
+    await page.wait_for_timeout(1_500)
+    await camera.take("wall")
+    where = page.url
+    await page.goto(f"{where}/areas/130281100000")
+    await camera.take("ladder")
+    await page.goto(f"{where}/all-clear")
+    await camera.take("all-clear")
+    await page.goto("/emergency")
+    await fill_in(page)
+    await page.check("#exercise")
+    await page.click("#desk .submit button")
+    await camera.take("exercise")
+    await page.click(".stop-all")
+    await camera.take("stop-all")
+    await page.click("main button.danger")
+    await page.wait_for_selector("#desk")
+    await context.close()
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--base", default=os.environ.get("LIANBO_BASE", ""), help="address of a running server")
+    parser.add_argument("--user", default=os.environ.get("LIANBO_USER", "admin"))
+    parser.add_argument("--password", default=os.environ.get("LIANBO_PASSWORD", ""))
+    asked = parser.parse_args()
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise SystemExit("there is no chromium on this machine; ./dev screenshots brings it")
+    PICTURES.mkdir(exist_ok=True)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        if asked.base:
+            await all_of(browser, Desk(asked.base, asked.user, asked.password))
+        else:
+            async with demo() as desk:
+                await all_of(browser, desk)
+        await browser.close()
+
+
+async def all_of(browser: Browser, desk: Desk) -> None:
+    for language in ("zh-CN", "en"):
+        for size in SIZES:
+            await photograph(browser, desk, language, size)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
