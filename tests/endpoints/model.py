@@ -66,15 +66,17 @@ class World:
     failover: bool = True
     battery_clock: bool = False
     lies_back: int = 0  # steps, once, at a boot
+    with_programme: bool = True
 
     @property
     def orders(self) -> dict[str, Order]:
         programme = routine("r", issued_at_ms=server_ms(0), not_before_ms=server_ms(0))
         emergency = order("e", issued_at_ms=server_ms(0), not_before_ms=server_ms(0))
-        return {
+        both = {
             "r": replace(programme, not_after_ms=server_ms(self.programme_ends), **LONG),  # type: ignore[arg-type]
             "e": replace(emergency, not_after_ms=server_ms(self.emergency_ends), **LONG),  # type: ignore[arg-type]
         }
+        return both if self.with_programme else {"e": both["e"]}
 
 
 Version = tuple[int, int]
@@ -110,13 +112,13 @@ def newest(history: History) -> Version:
     return max(written(history))
 
 
-def acts(history: History, world: World) -> Iterator[str]:
-    for name in world.orders:
+def acts(history: History, orders: Iterable[str], *, failover: bool) -> Iterator[str]:
+    for name in orders:
         if "+" + name not in history:
             yield "+" + name
         elif "-" + name not in history:
             yield "-" + name
-    if world.failover and history:
+    if failover and history:
         if "F" not in history:
             yield "F"
         elif "z" not in history:
@@ -297,7 +299,7 @@ class Search:
         now = at(node.step)
         if node.step < self.world.steps:
             yield from self._step(node, "a step of time", lambda p: p.tick(at(node.step + 1)), step=node.step + 1)
-        for act in acts(node.history, self.world):
+        for act in acts(node.history, self._orders, failover=self.world.failover):
             yield replace(node, history=(*node.history, act), player=fork(node.player), trace=(node.trace, act))
         for version in written(node.history):
             if version[1]:
@@ -444,7 +446,7 @@ class Search:
 
 SMALL = (
     World("one server, power that goes twice", steps=4, programme_ends=2, emergency_ends=1, failover=False),
-    World("two servers", steps=1, programme_ends=2, emergency_ends=1, cuts=1),
+    World("two servers", steps=2, emergency_ends=1, with_programme=False),
     World("a right battery clock", steps=3, programme_ends=2, emergency_ends=1, failover=False, battery_clock=True),
     World("a lying one", steps=2, programme_ends=2, emergency_ends=1, failover=False, battery_clock=True, lies_back=2),
 )
