@@ -147,6 +147,7 @@ async def _start() -> asyncio.subprocess.Process:
         "audio_assets.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the server, which closes our pipe
         env=os.environ | {"PYTHONPATH": path},
     )
 

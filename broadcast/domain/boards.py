@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from broadcast.domain.broadcasts import Broadcast
+from broadcast.domain.broadcasts import Broadcast, Life
 from endpoints.area_codes import covers
-from endpoints.protocol import Order, is_speaker_id
+from endpoints.protocol import MAX_BOARD_BYTES, MAX_ORDERS, Order, is_speaker_id
+
+ROOM_BYTES = MAX_BOARD_BYTES - 1_024
 
 
 def for_scope(order: Order, scope: str) -> Order:
@@ -25,6 +27,29 @@ def scopes_of(order: Order) -> tuple[str, ...]:
 
 
 def orders_on(broadcasts: Iterable[Broadcast], scope: str, *, exercise: bool) -> tuple[Order, ...]:
-    """What the board of that scope says when these broadcasts stand on boards; by id, so that it is always the same bytes."""
-    carried = [b.order for b in broadcasts if b.order.exercise is exercise and scope in scopes_of(b.order)]
-    return tuple(for_scope(order, scope) for order in sorted(carried, key=lambda order: order.id))
+    """What the board of that scope says when these broadcasts stand on boards; by id, so that it is always the same bytes.
+
+    Everything live is on it; what has ended lingers for those who were off, the newest first, as far as there is room.
+    """
+    carried = [b for b in broadcasts if b.order.exercise is exercise and scope in scopes_of(b.order)]
+    carried.sort(key=lambda one: (one.life is not Life.LIVE, -one.order.issued_at_ms))
+    chosen: list[Order] = []
+    room = ROOM_BYTES
+    for one in carried:
+        order = for_scope(one.order, scope)
+        room -= size_of(order)
+        if one.life is not Life.LIVE and (room < 0 or len(chosen) >= MAX_ORDERS):
+            break
+        chosen.append(order)
+    return tuple(sorted(chosen, key=lambda order: order.id))
+
+
+def is_full(orders: Iterable[Order], scope: str) -> bool:
+    """Whether these, all live, are more than the board of that scope can carry."""
+    carried = [for_scope(order, scope) for order in orders]
+    return len(carried) > MAX_ORDERS or sum(map(size_of, carried)) > ROOM_BYTES
+
+
+def size_of(order: Order) -> int:
+    """Bytes of the order on a board, rounded up: 21 fields, and 13 for each code, up to 33 for each speaker."""
+    return 260 + 13 * (len(order.areas) + len(order.excluded)) + 34 * len(order.speakers)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ulid import ULID
 
 from broadcast.clock import Clock
-from broadcast.domain.boards import scopes_of
+from broadcast.domain.boards import is_full, scopes_of
 from broadcast.domain.broadcasts import (
     Broadcast,
     Fault,
@@ -173,6 +173,8 @@ class Broadcasts:
         whole = not areas or all(any(covers(one, target) for one in chosen) for target in was.order.areas)
         now_ms = self._clock.now_ms()
         changed = ended(was, Life.CLEARED, by=by.name, now_ms=now_ms) if whole else without(was, chosen)
+        if not whole:
+            self._must_fit(changed)
         command = StartBroadcast(
             kind=Kind.NOTICE,
             areas=tuple(chosen),
@@ -260,13 +262,15 @@ class Broadcasts:
         return made
 
     def _must_fit(self, broadcast: Broadcast) -> None:
-        load: dict[str, int] = {}
-        for one in self._boards.carried.values():
-            if one.order.exercise is broadcast.order.exercise:
-                for scope in scopes_of(one.order):
-                    load[scope] = load.get(scope, 0) + 1
+        """:raises BoardFull: rather than write a board that speakers would refuse, and lose what is live on it."""
+        exercise = broadcast.order.exercise
+        others = [
+            one.order
+            for one in self._boards.carried.values()
+            if one.life is Life.LIVE and one.order.exercise is exercise and one.id != broadcast.id
+        ]
         for scope in scopes_of(broadcast.order):
-            if load.get(scope, 0) >= MAX_ORDERS:
+            if is_full([*(order for order in others if scope in scopes_of(order)), broadcast.order], scope):
                 raise BoardFull(scope, MAX_ORDERS)
 
     async def _commit(
