@@ -1,7 +1,7 @@
 """Makes the pictures of the pages in docs/pictures/ from a real running demo: `./dev screenshots`.
 
-Without arguments it starts `lianbo demo` in a folder of its own, with 718 simulated speakers; with `--base`, `--user` and
-`--password` it uses a server that runs, and **really broadcasts there**.
+Without arguments it starts `lianbo demo` in a folder of its own, with 718 simulated speakers of which two lose their power;
+with `--base`, `--user` and `--password` it uses a server that runs, and **really broadcasts there**.
 """
 
 import argparse
@@ -17,13 +17,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
 PICTURES = Path(__file__).with_name("pictures")
 KEPT = {"desk", "confirm", "wall", "exercise", "ladder"}  # of the wide ones; of the phone's, the wall
 SIZES = {"": (1600, 1000), "-phone": (390, 844)}
 TEXT = "遵化市防汛指挥部发布山洪红色预警：今天下午三时起，北部山区沿河各村请立即向高处转移，不要过河，到晚上八时为止。"
 CITY = "130281000000"
+CONTROL = re.compile(r"--control (\S+)")
+CUT_OFF = ("s-130281100201-1", "s-130281109200-1")
 READY = re.compile(r"Desk: (\S+)\s+user: (\S+)\s+password: (\S+)")
 
 
@@ -53,14 +55,24 @@ async def demo() -> AsyncIterator[Desk]:
 
 async def ready(process: asyncio.subprocess.Process) -> Desk:
     """Read what the demo says until it says where it is."""
-    assert process.stdout is not None
+    if process.stdout is None:
+        raise SystemExit("the demo says nothing")
     async with asyncio.timeout(120):
         async for raw in process.stdout:
             line = raw.decode()
             print(line, end="")
+            if match := CONTROL.search(line):
+                await cut_off(match[1])
             if match := READY.search(line):
                 return Desk(*match.groups())
     raise SystemExit("the demo ended before its desk was there")
+
+
+async def cut_off(control: str) -> None:
+    """Two speakers lose their power, so that the pictures show what that looks like."""
+    command = (sys.executable, "-m", "broadcast.main", "fault", "power", *CUT_OFF, "--control", control)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    await process.wait()
 
 
 class Camera:
@@ -73,7 +85,12 @@ class Camera:
         if name not in KEPT if not self.suffix.endswith("-phone") else name != "wall":
             return
         path = PICTURES / f"{name}{self.suffix}.png"
-        await self.page.screenshot(path=path)
+        for _ in range(3):  # a busy machine's Chromium now and then has no frame to give
+            try:
+                await self.page.screenshot(path=path)
+                break
+            except Error as err:
+                print(f"  once more: {err.message.splitlines()[0]}")
         print(f"  {path.relative_to(PICTURES.parent.parent)}")
 
 
