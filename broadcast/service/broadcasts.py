@@ -111,9 +111,9 @@ class Broadcasts:
         :raises InvalidRequest, AreaNotGranted, RoleNotGranted, KeyReused, BoardFull, StoreUnavailable: nothing was stored.
         """
         by.must_command("start a broadcast")
-        self.must_be_right(command, by)
         if (before := await self._answered(by, once)) is not None:
-            return before
+            return before  # also when its end has passed meanwhile
+        self.must_be_right(command, by)
         sound, note, late = await self._sound_of(command)
         broadcast = self._compose(command, sound, by=by, note=note)
         outcome = await self._commit([], [broadcast], by=by, verb="start", once=once)
