@@ -108,7 +108,7 @@ async def test_the_same_key_acts_once_and_with_another_body_is_refused() -> None
 async def test_a_late_repeat_gets_the_first_answer_although_the_end_has_passed() -> None:
     async with town() as there, machine(there) as client:
         ends = datetime.fromtimestamp(there.clock.now_ms() / 1000 + 20, UTC).isoformat()
-        headers = {"Idempotency-Key": "lost reply"}
+        headers = {"Idempotency-Key": "lost-reply"}
         first = await (await client.post("/api/v1/broadcasts", json=order(not_after=ends), headers=headers)).json()
         there.clock.advance(25)
         again = await client.post("/api/v1/broadcasts", json=order(not_after=ends), headers=headers)
