@@ -195,9 +195,9 @@ class Box:
             return
         if "/board/" in topic:
             self._carry_out(self.player.board(payload, self.clock.now()))
-            self._output.expect(self.player.orders)
         else:
-            self._carry_out(self.player.time(payload, self.clock.now()))
+            self._carry_out(self.player.time(payload, self.clock.now()))  # takes up boards that came before the time
+        self._output.expect(self.player.orders)
 
     # What the output tells ------------------------------------------------------------------------------------------------
 

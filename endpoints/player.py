@@ -180,7 +180,7 @@ class Player:
 
     def board(self, frame: bytes, now: float) -> list[Effect]:
         """A board came, from whom and for what reason whatever: retained, repeated, replayed, forged."""
-        verdict = self._shelf.offer(frame, now_ms=self._time.now_ms(now), floor_ms=self._time.floor_ms(now))
+        verdict = self._shelf.offer(frame, self._time.now_ms(now))
         if verdict is not Verdict.TAKEN:
             self.refusals.count(verdict)
             return []
@@ -245,8 +245,8 @@ class Player:
     def _sort_out(self, now: float) -> None:
         """Compare what the boards carry with what is known: new, changed, gone."""
         now_ms = self._time.now_ms(now)
-        if now_ms is not None:
-            self._shelf.prove(now_ms)
+        if now_ms is not None and self._shelf.prove(now_ms):
+            self._dirty = True
         copies = self._shelf.copies()
         for copy in copies.values():
             self._hear(copy, now_ms)

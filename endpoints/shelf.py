@@ -34,6 +34,7 @@ class Verdict(Enum):
     NOT_AUTHENTIC = "not authentic"
     FOREIGN = "foreign"  # a board of others, or a key that may not write there
     OLD = "old"  # not above what is held, or of a server that has been replaced
+    EARLY = "early"  # put aside until the time is known
 
 
 def reaches(key: TrustedKey, other: TrustedKey) -> bool:
@@ -78,6 +79,10 @@ def _read(payload: bytes, key: TrustedKey) -> _Reading:
     return _Reading(board, key, tuple(copies))
 
 
+def _number(reading: _Reading) -> tuple[int, int]:
+    return reading.board.epoch, reading.board.version
+
+
 @lru_cache(maxsize=1024)
 def _shared(frame: bytes) -> bytes:
     """The same bytes as one object for all speakers of a process."""
@@ -88,8 +93,8 @@ def _shared(frame: bytes) -> bytes:
 class _Held:
     """A board on the shelf.
 
-    :param proven: the key was in its dates by a time that is trusted, when the board came or later.
-    :param void: it was not; the board keeps its place against older ones, and says nothing.
+    :param proven: the key was in its dates when the board came, by a time that is trusted in this run.
+    :param void: it is not any more; the board keeps its place against older ones, and says nothing.
     """
 
     frame: bytes
@@ -105,7 +110,7 @@ class Shelf:
     :param epochs: the highest epoch seen, by key id; a key that is no longer trusted takes its epochs along.
     """
 
-    __slots__ = ("_area", "_epochs", "_exercise", "_held", "_id", "_scopes", "_trust")
+    __slots__ = ("_area", "_early", "_epochs", "_exercise", "_held", "_id", "_scopes", "_trust")
 
     def __init__(
         self,
@@ -120,6 +125,7 @@ class Shelf:
         self._id, self._area, self._exercise = speaker, area, exercise
         self._scopes, self._trust = tuple(scopes), trust
         self._held: dict[str, _Held] = {}
+        self._early: dict[tuple[str, bytes], tuple[bytes, _Reading]] = {}  # by scope and key
         self._epochs = {key.key_id: epochs[key.key_id] for key in trust.keys if key.key_id in epochs}
 
     @property
@@ -134,11 +140,11 @@ class Shelf:
     def epochs(self) -> dict[bytes, int]:
         return dict(self._epochs)
 
-    def offer(self, frame: bytes, *, now_ms: int | None, floor_ms: int) -> Verdict:
-        """Take a board that came over the network, from whomever.
+    def offer(self, frame: bytes, now_ms: int | None) -> Verdict:
+        """A board that came over the network, from whomever.
 
-        :param now_ms: None while no time is trusted; the key's dates are then compared again by `prove`.
-        :param floor_ms: it is at least that late.
+        :param now_ms: None while no time is trusted. Until then no board is taken, since nobody knows which keys are in their
+            dates; of each key and scope the newest is put aside for `prove`.
         """
         if any(held.frame == frame for held in self._held.values()):
             return Verdict.KNOWN
@@ -149,12 +155,21 @@ class Shelf:
             return Verdict.NOT_AUTHENTIC
         except BadMessage:
             return Verdict.UNREADABLE
-        at_ms = max(floor_ms, reading.board.written_at_ms) if now_ms is None else now_ms
-        if not self._may_write(reading.key, reading.board.scope, at_ms):
+        if reading.board.scope not in self._scopes:
+            return Verdict.FOREIGN
+        if now_ms is not None:
+            return self._place(frame, reading, now_ms)
+        where = reading.board.scope, reading.key.key_id
+        if where not in self._early or _number(self._early[where][1]) < _number(reading):
+            self._early[where] = frame, reading
+        return Verdict.EARLY
+
+    def _place(self, frame: bytes, reading: _Reading, now_ms: int) -> Verdict:
+        if not self._may_write(reading.key, reading.board.scope, now_ms):
             return Verdict.FOREIGN
         if self._is_old(reading):
             return Verdict.KNOWN if self._says_the_same(reading.board) else Verdict.OLD
-        self._held[reading.board.scope] = _Held(_shared(frame), reading, proven=now_ms is not None)
+        self._held[reading.board.scope] = _Held(_shared(frame), reading, proven=True)
         self.raise_epoch(reading.key, reading.board.epoch)
         return Verdict.TAKEN
 
@@ -166,24 +181,23 @@ class Shelf:
             reading = _read(opened.payload, opened.key)
         except (NotAuthentic, BadMessage):
             return
-        if self._may_write(reading.key, reading.board.scope, max(floor_ms, reading.board.written_at_ms)):
+        scope = reading.board.scope
+        if scope in self._scopes and self._may_write(reading.key, scope, max(floor_ms, reading.board.written_at_ms)):
             self._held[reading.board.scope] = _Held(frame, reading, proven=False)
 
     def _may_write(self, key: TrustedKey, scope: str, at_ms: int) -> bool:
         """Whether the key's scope holds this board: else a township's key could empty the city's board."""
-        if scope not in self._scopes or not key.in_force(at_ms):
-            return False
         held = self._held.get(scope)
         place = self._area if is_speaker_id(scope) else scope
-        return covers(key.area, place) and (held is None or reaches(key, held.reading.key))
+        return key.in_force(at_ms) and covers(key.area, place) and (held is None or reaches(key, held.reading.key))
 
     def _is_old(self, reading: _Reading) -> bool:
-        board, held = reading.board, self._held.get(reading.board.scope)
-        if self.is_below_floor(reading.key, board.epoch):
+        held = self._held.get(reading.board.scope)
+        if self.is_below_floor(reading.key, reading.board.epoch):
             return True
         if held is None or not reaches(held.reading.key, reading.key):
             return False  # the first, or by a further reaching key: no weaker one can lock it out by a high version
-        return (board.epoch, board.version) <= (held.reading.board.epoch, held.reading.board.version)
+        return _number(reading) <= _number(held.reading)
 
     def _says_the_same(self, board: Board) -> bool:
         """A server that starts again signs the same version again, at another time."""
@@ -206,12 +220,18 @@ class Shelf:
         self._epochs[key_id] = epoch
         return True
 
-    def prove(self, now_ms: int) -> None:
-        """A time is trusted now: void the boards whose key turns out to be out of its dates."""
+    def prove(self, now_ms: int) -> bool:
+        """A time is trusted: void what was kept and its key has run out since, and place what was put aside.
+
+        Whether a board was taken.
+        """
         for held in self._held.values():
             if not held.proven:
                 held.proven = True
                 held.void = not held.reading.key.in_force(now_ms)
+        early, self._early = self._early, {}
+        verdicts = [self._place(frame, reading, now_ms) for frame, reading in early.values()]
+        return Verdict.TAKEN in verdicts
 
     def copies(self) -> dict[str, Copy]:
         """Every order on any held board that means this speaker, by id: of several copies the one that counts."""

@@ -200,7 +200,7 @@ def fork(player: Player) -> Player:
     other._air, other._time = twin(player._air), twin(player._time)
     other._mine, other._out = dict(player._mine), []
     other._shelf._held = {scope: twin(held) for scope, held in player._shelf._held.items()}
-    other._shelf._epochs = dict(player._shelf._epochs)
+    other._shelf._epochs, other._shelf._early = dict(player._shelf._epochs), dict(player._shelf._early)
     other._ledger._progress, other._ledger._journal = dict(player._ledger._progress), other._journal
     other._journal._waiting = []  # emptied after every act
     other._air._ledger, other._air.out = other._ledger, []
@@ -218,6 +218,7 @@ def _life(progress: Iterable[Progress]) -> tuple[object, ...]:
 def key_of(player: Player, now: float, *, with_floor: bool) -> tuple[object, ...]:
     """All of a player that decides what will sound; not what it says, and not where in a sound it is."""
     held = tuple((h.frame, h.proven, h.void) for h in player._shelf._held.values())
+    held += tuple(frame for frame, _ in player._shelf._early.values())
     floor = player._time.floor_ms(now) if with_floor else 0
     ledger, epochs = _life(player._ledger), tuple(player._shelf.epochs.values())
     return player.time_ms(now), held, ledger, player.on_air, player._air.change_at, epochs, floor
@@ -245,6 +246,12 @@ class Node:
     player: Player
     disk: Kept
     trace: tuple[object, ...] = ()
+
+
+def asks_and_is_told(player: Player, answer: bytes, now: float) -> list[Effect]:
+    """What the answer leads to; of the question nothing has to be remembered."""
+    player.connected(now)
+    return player.time(answer, now)
 
 
 class Search:
@@ -309,7 +316,7 @@ class Search:
             if node.player.board(frame, now):
                 raise self._violation("FOREIGN", replace(node, trace=(node.trace, frame.decode(errors="replace"))))
         answer = self._answer(node.step, newest(node.history)[0], QUESTION)
-        yield from self._step(node, "asks and is told", lambda p: [*p.connected(now), *p.time(answer, now)])
+        yield from self._step(node, "asks and is told", lambda p: asks_and_is_told(p, answer, now))
         for step in {0, node.step - 1} - {-1, node.step}:
             spent = self._answer(step, 1, SPENT)
             yield from self._step(node, f"the answer of {step} again", lambda p, f=spent: p.time(f, now))  # type: ignore[misc]
@@ -445,10 +452,11 @@ class Search:
 
 
 SMALL = (
-    World("one server, power that goes twice", steps=4, programme_ends=2, emergency_ends=1, failover=False),
+    World("one server, power that goes twice", steps=2, programme_ends=2, emergency_ends=1, failover=False),
+    World("an emergency until it is forgotten", steps=5, emergency_ends=1, with_programme=False, failover=False),
     World("two servers", steps=2, emergency_ends=1, with_programme=False),
     World("a right battery clock", steps=3, programme_ends=2, emergency_ends=1, failover=False, battery_clock=True),
-    World("a lying one", steps=2, programme_ends=2, emergency_ends=1, failover=False, battery_clock=True, lies_back=2),
+    World("a lying one", steps=3, with_programme=False, failover=False, battery_clock=True, lies_back=2),
 )
 LARGE = (
     World("two servers, power that goes twice"),

@@ -552,9 +552,32 @@ def test_an_expired_key_cannot_write_in_the_moment_before_the_time_is_known() ->
     rig = Rig(keys=(SERVER.key, old.key)).after(20)
     rig.board(old.board(1, order(), at_s=5)).told()
     assert heard(rig) == []
-    rig = Rig(keys=(SERVER.key, old.key)).after(20).told().power()
-    rig.board(old.board(1, order(), at_s=5))
-    assert rig.player.refusals.foreign == 1
+    assert rig.player.boards == {}
+    rig = Rig(keys=(SERVER.key, old.key)).told().board(SERVER.board(1, order(repeats=9)))
+    rig.power().board(old.board(2**62, epoch=2**62, at_s=5)).after(20).told()
+    assert rig.sounds == "o-1"
+
+
+def test_of_what_came_before_the_time_the_newest_of_each_key_counts() -> None:
+    second = Authority("second")
+    rig = Rig(keys=(SERVER.key, second.key)).board(SERVER.board(1, order()), SERVER.board(3), SERVER.board(2, order()))
+    rig.board(second.board(4, notice()), SERVER.board(1, order("t-1"), scope=TOWN)).told()
+    assert rig.sounds == "t-1"
+    assert {scope: board.version for scope, board in rig.player.boards.items()} == {COUNTY: 4, TOWN: 1}
+    assert rig.power().player.boards.keys() == {COUNTY, TOWN}
+    assert Rig().board(SERVER.board(1)).power().told().player.boards == {}
+
+
+def test_a_kept_board_whose_key_has_run_out_says_nothing_and_keeps_its_place() -> None:
+    old = Authority("old", not_after_ms=ms(10))
+    emergency = order(repeats=9)
+    rig = Rig(keys=(SERVER.key, old.key)).told().board(old.board(2, emergency)).after(5)
+    rig.power().after(20).told()
+    assert rig.sounds == ""
+    rig.board(SERVER.board(1, emergency))
+    assert (rig.sounds, rig.player.refusals.old) == ("", 1)
+    rig.board(SERVER.board(3, emergency))
+    assert rig.sounds == "o-1"
 
 
 def test_a_revoked_key_is_nobody_and_takes_its_numbers_along() -> None:
@@ -630,7 +653,7 @@ def test_an_exercise_never_mixes_with_live() -> None:
 
 def test_after_a_boot_nothing_sounds_before_one_fresh_signed_time() -> None:
     rig = Rig().board(SERVER.board(1, order()))
-    assert (rig.sounds, rig.stages()) == ("", [(RECEIVED, NONE)])
+    assert (rig.sounds, rig.stages()) == ("", [])
     rig.told()
     assert rig.sounds == "o-1"
     rig.power().after(1)
@@ -824,11 +847,11 @@ def test_a_slow_answer_still_confirms() -> None:
 
 
 def test_what_was_not_confirmed_is_told_after_the_next_boot_under_new_numbers() -> None:
-    rig = Rig(online=False).board(SERVER.board(1, order()))
+    rig = Rig().told().disconnects().board(SERVER.board(1, order(not_before_ms=ms(9))), SERVER.board(2))
     rig.online = True
     rig.power()
-    assert rig.stages() == [(RECEIVED, NONE)]
-    assert [entry.n for _, entry in rig.reports] == [1]
+    assert rig.stages() == [(RECEIVED, NONE), (SCHEDULED, NONE), (STOPPED, Reason.CANCELLED)]
+    assert [(boot, entry.n) for boot, entry in rig.reports] == [(2, 1), (2, 2), (2, 3)]
 
 
 def test_a_full_journal_keeps_the_last_word_on_every_order() -> None:

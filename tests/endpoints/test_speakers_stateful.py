@@ -73,6 +73,7 @@ class Speakers(RuleBasedStateMachine):
             for name, area in PLACES.items()
         }
         self.held: dict[str, dict[str, Written]] = {name: {} for name in PLACES}  # the newest that it was ever given
+        self.early: dict[str, dict[str, Written]] = {name: {} for name in PLACES}  # given before it knew the time
         self.lowest: dict[str, dict[str, tuple[int, int]]] = {name: {} for name in PLACES}
         self.broker_works = True
         for rig in self.rigs.values():
@@ -200,6 +201,10 @@ class Speakers(RuleBasedStateMachine):
         answer = by.time(rig.id, rig.nonce, ms(self.seconds), epoch=self.epoch)
         self.answers.append(answer)
         rig.time(answer)
+        early, self.early[rig.id] = self.early[rig.id], {}
+        floor = self.epoch
+        for written in early.values():
+            self._holds(rig.id, written, floor)
 
     def _give(self, name: str, written: Written) -> None:
         rig = self.rigs[name]
@@ -208,10 +213,16 @@ class Speakers(RuleBasedStateMachine):
         if written.exercise is not rig.exercise or written.scope not in rig.who.scopes:
             assert rig.player.refusals.as_tuple() != refused_before
             return
+        if rig.player.time_ms(rig.now) is None:
+            before = self.early[name].get(written.scope)
+            if before is None or number(before) < number(written):
+                self.early[name][written.scope] = written
+        else:
+            self._holds(name, written, max(rig.player._shelf.epochs.values(), default=0))
+
+    def _holds(self, name: str, written: Written, floor: int) -> None:
         held = self.held[name].get(written.scope)
-        epochs = [rig.player._shelf.epochs.get(key.key_id, 0) for key in KEYS]
-        newer = held is None or (written.epoch, written.version) > (held.epoch, held.version)
-        if newer and written.epoch >= max(epochs):
+        if written.epoch >= floor and (held is None or number(held) < number(written)):
             self.held[name][written.scope] = written
 
     @rule(seconds=st.sampled_from([1, 5, 25, 70]))
@@ -223,6 +234,7 @@ class Speakers(RuleBasedStateMachine):
     @rule(name=st.sampled_from(sorted(PLACES)))
     def the_power_goes_and_comes(self, name: str) -> None:
         self.rigs[name].power()
+        self.early[name] = {}
 
     @rule()
     def the_broker_stops_or_works_again(self) -> None:
@@ -314,6 +326,10 @@ class Speakers(RuleBasedStateMachine):
                 assert (board.epoch, board.version) >= self.lowest[name].get(scope, (0, 0))
                 self.lowest[name][scope] = board.epoch, board.version
             assert {scope: (one.epoch, one.version) for scope, one in self.held[name].items()} == self.lowest[name]
+
+
+def number(written: Written) -> tuple[int, int]:
+    return written.epoch, written.version
 
 
 def scope_of(one: Order) -> str:
