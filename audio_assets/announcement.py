@@ -16,15 +16,15 @@ with warnings.catch_warnings():
     from pydub import AudioSegment
     from pydub.silence import detect_leading_silence
 
-EXERCISE_HEAD = "演习，演习。"
-EXERCISE_TAIL = "以上是演习。演习，演习。"
+EXERCISE_HEAD = "演练，演练。"
+EXERCISE_TAIL = "以上是演练。演练，演练。"
 PART_GAP_MS = 600
 EDGE_MS = 40  # kept before the first and after the last sound of a part
 SILENCE_DBFS = -50.0
 
 
 def compose(text: str, *, exercise: bool, rate: int = DEFAULT_RATE) -> Rendered:
-    """Render an announcement. An exercise (演习) says so before and after: the text alone cannot be had then.
+    """Render an announcement. An exercise (演练) says so before and after: the text alone cannot be had then.
 
     :raises TextTooLong, TextEmpty, SpeechUnavailable: see `speech.say`.
     """

@@ -281,6 +281,7 @@ class Server:
     # ---- what the loops do ----------------------------------------------------------------------------------------------
 
     async def _ladder_tick(self) -> None:
+        self.boards.tick()
         self.ladder.tick()
         await self.ladder.write_behind()
 
@@ -306,8 +307,9 @@ class Server:
 
     def _watch_broker(self) -> None:
         state = self.broker.health()
+        alarms = set(state.alarms) if self.wire.is_up else {*state.alarms, "broker-down"}
         for alarm in ("broker-down", "broker-dropped", "broker-taken-over"):
-            if alarm in state.alarms:
+            if alarm in alarms:
                 facts = {
                     "engine": state.engine,
                     "dropped": str(state.dropped),
@@ -316,8 +318,6 @@ class Server:
                 self.health.raise_(alarm, **facts)
             else:
                 self.health.clear(alarm)
-        if not self.wire.is_up:
-            self.health.raise_("broker-down", engine=state.engine)
         if self.boards.pending:
             self.health.raise_("boards-pending", boards=str(self.boards.pending))
         else:

@@ -162,7 +162,7 @@ def check(command: StartBroadcast, tree: AreaTree, known_speakers: Collection[st
         faults.append(Fault("severity", "needed-for-emergency"))
     if command.life_safety and command.kind is not Kind.EMERGENCY:
         faults.append(Fault("life_safety", "only-for-emergency"))
-    if command.asset and command.exercise:  # a text is spoken with 演习 before and after it; a file would not say so
+    if command.asset and command.exercise:  # a text is spoken with 演练 before and after it; a file would not say so
         faults.append(Fault("asset", "not-in-exercise"))
     return faults
 

@@ -39,6 +39,7 @@ class Boards:
         self._versions: dict[Name, int] = {}
         self._published: dict[Name, int] = {}  # the version that the broker has acknowledged on this connection
         self._sent_at: dict[Name, float] = {}
+        self._owed: set[Name] = set()  # speakers lack these, and they were sent a moment ago
 
     async def load(self) -> None:
         """Derive everything from the orders table; `republish` puts it on the broker."""
@@ -107,18 +108,23 @@ class Boards:
         return whole
 
     def _repair(self, name: Name, has: Held | None) -> None:
-        now = self._clock.monotonic()
-        if now - self._sent_at.get(name, -1e9) < REPAIR_EVERY_S:
-            return
         if name not in self._versions:  # a board that we do not remember, from before a restored backup: empty it
             self._versions[name] = has.version if has else 1
-        self._health.count("boards_repaired")
-        self._publish(name)
+        self._owed.add(name)
+        self.tick()
+
+    def tick(self) -> None:
+        """Publish again what speakers said they lack; call every second. They say so only every 20 s: it must not be forgotten."""
+        now = self._clock.monotonic()
+        for name in [name for name in self._owed if now - self._sent_at.get(name, -1e9) >= REPAIR_EVERY_S]:
+            self._health.count("boards_repaired")
+            self._publish(name)
 
     def _publish(self, name: Name) -> None:
         exercise, scope = name
         version = self._versions[name]
         self._sent_at[name] = self._clock.monotonic()
+        self._owed.discard(name)
         if not self._wire.is_up:
             return
         orders = orders_on(self._carried.values(), scope, exercise=exercise)

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 SPEECH_WITHIN_S = 2.0  # an emergency goes out with its attention signal rather than wait longer for its words
 KEYS_KEPT_MS = 24 * 3_600_000
+EXERCISE_TEXT = "应急广播测试。"  # what an exercise says when its officer wrote nothing; head and tail are added to it
 
 
 class KeyReused(BroadcastError):
@@ -102,6 +103,7 @@ class Broadcasts:
         self._clock, self._store, self._estate, self._boards = clock, store, estate, boards
         self._ladder, self._speech, self._sounds, self._feed, self._health = ladder, speech, sounds, feed, health
         self._late_speech: set[asyncio.Task[None]] = set()
+        self._forget_keys_at_ms = 0
 
     # ---- acts -----------------------------------------------------------------------------------------------------------
 
@@ -197,6 +199,9 @@ class Broadcasts:
     async def housekeep(self) -> None:
         """Note what has come to its end and take off the boards what has lingered; call every few seconds."""
         now_ms = self._clock.now_ms()
+        if now_ms >= self._forget_keys_at_ms:
+            await self._store.write(lambda tx: tx.answers.forget_before(now_ms - KEYS_KEPT_MS))
+            self._forget_keys_at_ms = now_ms + KEYS_KEPT_MS // 24
         over = [
             replace(one, life=Life.ENDED, ended_at_ms=one.order.not_after_ms)
             for one in self._boards.carried.values()
@@ -337,29 +342,34 @@ class Broadcasts:
         for index, area in enumerate(chosen):
             if area not in self._estate.tree:
                 faults.append(Fault(f"areas.{index}", "unknown-area", (("area", area),)))
-            elif not any(covers(target, area) or covers(area, target) for target in broadcast.order.areas):
+            elif not any(covers(target, area) or covers(area, target) for target in broadcast.order.areas) or any(
+                covers(gone, area) for gone in broadcast.order.excluded
+            ):
                 faults.append(Fault(f"areas.{index}", "not-in-broadcast", (("area", area),)))
         if faults:
             raise InvalidRequest(faults)
 
     async def _sound_of(self, command: StartBroadcast) -> tuple[Sound, str, "asyncio.Task[Spoken] | None"]:
-        """The file, or the speech; an emergency waits no longer for that than it must, and not at all for its failure."""
+        """The file, or the speech; an emergency waits no longer for that than it must, and not at all for its failure.
+
+        An exercise never sounds without the words that say so: it would be taken for the real thing.
+        """
         if command.asset and (file := self._sounds.find(command.asset)) is not None:
             return Sound(file.asset, file.asset_bytes, file.asset_ms), "", None
-        text = command.text.strip()
+        text = command.text.strip() or (EXERCISE_TEXT if command.exercise else "")
         if not text:
             return Sound(), "", None
+        hurried = command.kind is Kind.EMERGENCY and not command.exercise
         task = asyncio.ensure_future(self._speech.speak(text, exercise=command.exercise))
         try:
-            patience = SPEECH_WITHIN_S if command.kind is Kind.EMERGENCY else 60.0
-            spoken = await asyncio.wait_for(asyncio.shield(task), patience)
+            spoken = await asyncio.wait_for(asyncio.shield(task), SPEECH_WITHIN_S if hurried else 60.0)
         except TimeoutError:
-            if command.kind is not Kind.EMERGENCY:
+            if not hurried:
                 raise SpeechFailed("it takes too long") from None
             return Sound(), "speech-late", task
         except SpeechFailed as err:
             self._health.raise_("speech-unavailable", cause=err.cause)
-            if command.kind is not Kind.EMERGENCY:
+            if not hurried:
                 raise
             return Sound(), "speech-unavailable", None
         self._health.clear("speech-unavailable")
