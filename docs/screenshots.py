@@ -6,6 +6,7 @@ with `--base`, `--user` and `--password` it uses a server that runs, and **reall
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ SIZES = {"": (1600, 1000), "-phone": (390, 844)}
 TEXT = "遵化市防汛指挥部发布山洪红色预警：今天下午三时起，北部山区沿河各村请立即向高处转移，不要过河，到晚上八时为止。"
 CITY = "130281000000"
 CONTROL = re.compile(r"--control (\S+)")
+LATE_FROM = "130281110000"  # the townships from here on are late
 CUT_OFF = ("s-130281100201-1", "s-130281109200-1")
 READY = re.compile(r"Desk: (\S+)\s+user: (\S+)\s+password: (\S+)")
 
@@ -69,10 +71,13 @@ async def ready(process: asyncio.subprocess.Process) -> Desk:
 
 
 async def cut_off(control: str) -> None:
-    """Two speakers lose their power, so that the pictures show what that looks like."""
-    command = (sys.executable, "-m", "broadcast.main", "fault", "power", *CUT_OFF, "--control", control)
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
-    await process.wait()
+    """Two speakers lose their power, and half of the townships hear everything 5 s late: the wall is taken half filled."""
+    speakers = json.loads(Path(control).with_name("speakers.json").read_text())["speakers"]
+    late = [one["id"] for one in speakers if one["area"] >= LATE_FROM and one["id"] not in CUT_OFF]
+    for fault, ids in (("power", CUT_OFF), ("slow", late)):
+        command = (sys.executable, "-m", "broadcast.main", "fault", fault, *ids, "--control", control)
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+        await process.wait()
 
 
 class Camera:

@@ -90,16 +90,18 @@ async def follow(call: Call, query: EventsQuery) -> web.StreamResponse:
     chosen = await services.wall.get(query.broadcast, by=officer) if query.broadcast else None
     streams = call.request.app[STREAMS]
     task = streams.enter(officer.name)
+    answer: web.StreamResponse = web.Response()  # of a window that closed before its stream was open
     try:
         async with sse_response(call.request, send_timeout=SEND_WITHIN_S, ping_interval=15) as stream:
+            answer = stream
             await _Follower(services, officer, call.request, stream, chosen).run(
                 call.request.headers.get("Last-Event-ID")
             )
-        return stream
     except (ConnectionError, TimeoutError):  # gone, or too slow
-        return stream
+        pass
     finally:
         streams.leave(officer.name, task)
+    return answer
 
 
 class _Follower:
