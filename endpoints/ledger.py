@@ -88,14 +88,20 @@ class Ledger:
         """A known order is on the boards, perhaps changed. Of one that ended only its latest end is of interest."""
         known = self._progress[order.id]
         not_after_ms = max(known.not_after_ms, order.not_after_ms)
-        now = replace(known, not_after_ms=not_after_ms)
-        if not known.terminal:
-            position_ms = known.position_ms if order.asset == known.asset else 0
-            revision = max(known.revision, order.revision)
-            now = replace(now, revision=revision, scope=scope, asset=order.asset, position_ms=position_ms)
-        if now != known:
-            self._progress[order.id] = now
-            self.changed = True
+        revision, asset = max(known.revision, order.revision), order.asset
+        if known.terminal:
+            scope, revision, asset = known.scope, known.revision, known.asset
+        if (scope, revision, asset, not_after_ms) == (known.scope, known.revision, known.asset, known.not_after_ms):
+            return
+        self._progress[order.id] = replace(
+            known,
+            scope=scope,
+            revision=revision,
+            asset=asset,
+            not_after_ms=not_after_ms,
+            position_ms=known.position_ms if asset == known.asset else 0,
+        )
+        self.changed = True
 
     def forget(self, now_ms: int, on_boards: frozenset[str]) -> None:
         """Drop what no board can bring back: off every held board, and over for an hour.

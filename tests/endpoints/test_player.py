@@ -405,10 +405,17 @@ def test_the_revision_on_air_decides_when_it_ends_and_how_it_comes_back() -> Non
     assert heard(rig) == [("r-1", 0), ("o-1", 0), ("r-1", 5_000)]
 
 
-def test_an_order_on_two_boards_counts_in_its_highest_revision_and_until_it_is_gone_from_both() -> None:
-    rig = Rig().told().board(SERVER.board(1, order(not_after_ms=ms(1))))
-    rig.board(SERVER.board(1, order(revision=2), scope=TOWN))
-    rig.after(2).board(SERVER.board(2))
+@pytest.mark.parametrize("county_first", [True, False])
+def test_an_order_on_two_boards_counts_in_its_highest_revision_and_until_it_is_gone_from_both(
+    county_first: bool,
+) -> None:
+    frames = [
+        SERVER.board(1, order(not_after_ms=ms(1), repeats=9)),
+        SERVER.board(1, order(revision=2, repeats=9), scope=TOWN),
+    ]
+    rig = Rig().told().board(*(frames if county_first else reversed(frames))).after(2)
+    assert rig.sounds == "o-1"
+    rig.board(SERVER.board(2))
     assert rig.sounds == "o-1"
     rig.board(SERVER.board(2, scope=TOWN))
     assert rig.last() == (STOPPED, Reason.CANCELLED)
