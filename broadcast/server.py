@@ -15,6 +15,7 @@ from audio_assets.library import AssetLibrary
 from audio_assets.worker import RenderWorker
 from broadcast.clock import Clock, SystemClock
 from broadcast.domain.area_import import read_table
+from broadcast.domain.broadcasts import Broadcast
 from broadcast.keyring import Keyring, open_keyring
 from broadcast.provisioning import provision
 from broadcast.service.boards import Boards
@@ -23,7 +24,7 @@ from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.ingest import Ingest
-from broadcast.service.ladder import Ladder
+from broadcast.service.ladder import KEEP_BROADCASTS, Ladder, waited_until_ms
 from broadcast.service.latency import Latency
 from broadcast.service.officers import Officers
 from broadcast.service.passwords import Argon2Hasher
@@ -108,13 +109,26 @@ class Server:
         self._make_services(epoch)
         await self.estate.load()
         await self.boards.load()
-        await self.ladder.load(self.boards.carried.values())
+        await self.ladder.load(await self._unfinished())
         self.speakers.expect(self.estate.speakers)
         await self._start_broker()
         self._open.push_async_callback(self._finish_work)
         self._start_loops()
         await self._start_web()
         _spare_the_collector()
+
+    async def _unfinished(self) -> list[Broadcast]:
+        """Those on boards, and those that ended so late that the last run can't have drawn its conclusions about them."""
+
+        def work(tx: Tx) -> list[Broadcast]:
+            seen_ms = int(tx.facts.get("seen_ms") or 0)
+            return [
+                one for one in tx.broadcasts.page(before=None, limit=KEEP_BROADCASTS) if waited_until_ms(one) >= seen_ms
+            ]
+
+        carried = self.boards.carried
+        late = [one for one in await self.store.read(work) if one.id not in carried]
+        return [*late, *carried.values()]
 
     async def stop(self) -> None:
         """Everything down in the reverse order; what speakers play goes on, they hold it themselves."""

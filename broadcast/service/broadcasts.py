@@ -6,14 +6,16 @@ Nothing reaches a speaker before it is on disk. After a crash the boards are der
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ulid import ULID
 
 from broadcast.clock import Clock
+from broadcast.domain.areas import minimal_cover
 from broadcast.domain.boards import is_full, scopes_of
 from broadcast.domain.broadcasts import (
+    AlreadyOver,
     Broadcast,
     Fault,
     InvalidRequest,
@@ -36,7 +38,7 @@ from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
 from broadcast.service.ports import ActRow, KeptAnswer, Sounds, Speech, SpeechFailed, Spoken, Store, Tx
 from endpoints.area_codes import covers
-from endpoints.protocol import MAX_ORDERS, Kind, Tone
+from endpoints.protocol import MAX_ORDERS, Kind, Order, Tone
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,10 @@ class BoardFull(BroadcastError):
     def __init__(self, scope: str, most: int) -> None:
         self.scope, self.most = scope, most
         super().__init__(f"the board of {scope} already carries {most} orders")
+
+
+Change = tuple[Sequence[Broadcast], Sequence[Broadcast]]
+"""What ends or changes, and what begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,7 @@ class Broadcasts:
     ) -> None:
         self._clock, self._store, self._estate, self._boards = clock, store, estate, boards
         self._ladder, self._speech, self._sounds, self._feed, self._health = ladder, speech, sounds, feed, health
+        self._changing = asyncio.Lock()  # two officers at once: the second starts from what the first has left
         self._late_speech: set[asyncio.Task[None]] = set()
         self._forget_keys_at_ms = 0
 
@@ -118,7 +125,7 @@ class Broadcasts:
         self.must_be_right(command, by)
         sound, note, late = await self._sound_of(command)
         broadcast = self._compose(command, sound, by=by, note=note)
-        outcome = await self._commit([], [broadcast], by=by, verb="start", once=once)
+        outcome = await self._commit(lambda: ([], [broadcast]), by=by, verb="start", once=once)
         if late is not None and not outcome.repeated:
             self._amend_later(broadcast.id, late)
         return outcome
@@ -130,10 +137,16 @@ class Broadcasts:
             return before
         self.must_be_right(command, by)
         was = await self._changeable(old, by)
+        if command.exercise is not was.order.exercise:
+            raise InvalidRequest([Fault("exercise", "cannot-change")])
         sound, note, late = await self._sound_of(command)
         broadcast = self._compose(command, sound, by=by, note=note, replaces=old)
-        over = ended(was, Life.REPLACED, by=by.name, now_ms=self._clock.now_ms())
-        outcome = await self._commit([over], [broadcast], by=by, verb="update", once=once)
+
+        def change() -> Change:
+            over = ended(self._still(old, by), Life.REPLACED, by=by.name, now_ms=self._clock.now_ms())
+            return [over], [broadcast]
+
+        outcome = await self._commit(change, by=by, verb="update", once=once)
         if late is not None and not outcome.repeated:
             self._amend_later(broadcast.id, late)
         return outcome
@@ -144,19 +157,29 @@ class Broadcasts:
         was = await self._changeable(broadcast, by, over_is_fine=True)
         if not was.is_live(self._clock.now_ms()):
             return Outcome((broadcast,), repeated=True)
-        over = ended(was, Life.STOPPED, by=by.name, now_ms=self._clock.now_ms())
-        return await self._commit([over], [], by=by, verb="stop")
+
+        def change() -> Change:
+            now_ms, now = self._clock.now_ms(), self._boards.carried.get(broadcast)
+            live = now is not None and now.is_live(now_ms)
+            return [ended(now, Life.STOPPED, by=by.name, now_ms=now_ms)] if now is not None and live else [], []
+
+        outcome = await self._commit(change, by=by, verb="stop")
+        return outcome if outcome.ids else Outcome((broadcast,), repeated=True)
 
     async def stop_all(self, *, by: Officer) -> Outcome:
         """Take everything of one's own level and area off the air, live and exercise."""
         by.must_command("stop all broadcasts")
-        now_ms = self._clock.now_ms()
-        over = [
-            ended(one, Life.STOPPED, by=by.name, now_ms=now_ms)
-            for one in self._boards.carried.values()
-            if one.is_live(now_ms) and one.order.level <= by.level and self._is_inside(one, by)
-        ]
-        return await self._commit(over, [], by=by, verb="stop all")
+
+        def change() -> Change:
+            now_ms = self._clock.now_ms()
+            over = [
+                ended(one, Life.STOPPED, by=by.name, now_ms=now_ms)
+                for one in self._boards.carried.values()
+                if one.is_live(now_ms) and one.order.level <= by.level and self._is_inside(one, by)
+            ]
+            return over, []
+
+        return await self._commit(change, by=by, verb="stop all")
 
     async def all_clear(
         self, broadcast: str, *, by: Officer, areas: Sequence[str] = (), text: str = "", once: OnceKey | None = None
@@ -169,14 +192,10 @@ class Broadcasts:
         if (before := await self._answered(by, once)) is not None:
             return before
         was = await self._changeable(broadcast, by)
-        chosen = tuple(areas) or was.order.areas
-        self._must_be_part_of(was, chosen)
+        self._must_be_part_of(was, areas)
+        chosen = _within(was.order, areas) if areas else was.order.areas
         by.must_hold(*chosen)
         whole = not areas or all(any(covers(one, target) for one in chosen) for target in was.order.areas)
-        now_ms = self._clock.now_ms()
-        changed = ended(was, Life.CLEARED, by=by.name, now_ms=now_ms) if whole else without(was, chosen)
-        if not whole:
-            self._must_fit(changed)
         command = StartBroadcast(
             kind=Kind.NOTICE,
             areas=tuple(chosen),
@@ -189,12 +208,21 @@ class Broadcasts:
             volume_percent=was.order.volume_percent,
             exercise=was.order.exercise,
         )
-        faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=now_ms)
+        faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=self._clock.now_ms())
         if faults:
             raise InvalidRequest(faults)
         sound, note, _ = await self._sound_of(command)
         clear = self._compose(command, sound, by=by, note=note, replaces=broadcast)
-        return await self._commit([changed], [clear], by=by, verb="all-clear", once=once)
+
+        def change() -> Change:
+            now = self._still(broadcast, by)  # another officer may have cleared other areas meanwhile
+            if whole:
+                return [ended(now, Life.CLEARED, by=by.name, now_ms=self._clock.now_ms())], [clear]
+            less = without(now, chosen)
+            self._must_fit(less)
+            return [less], [clear]
+
+        return await self._commit(change, by=by, verb="all-clear", once=once)
 
     async def housekeep(self) -> None:
         """Note what has come to its end and take off the boards what has lingered; call every few seconds."""
@@ -202,21 +230,22 @@ class Broadcasts:
         if now_ms >= self._forget_keys_at_ms:
             await self._store.write(lambda tx: tx.answers.forget_before(now_ms - KEYS_KEPT_MS))
             self._forget_keys_at_ms = now_ms + KEYS_KEPT_MS // 24
-        over = [
-            replace(one, life=Life.ENDED, ended_at_ms=one.order.not_after_ms)
-            for one in self._boards.carried.values()
-            if one.life is Life.LIVE and now_ms >= one.order.not_after_ms
-        ]
-        if over:
-            await self._store.write(lambda tx: _save_all(tx, over))
-            self._boards.renew(over, {})
-            for one in over:
-                self._ladder.note(one)
-                self._feed.changed(one.id)
-        gone = [one for one in self._boards.carried.values() if not one.on_boards(now_ms)]
-        if gone:
-            versions = await self._store.write(lambda tx: _raise_versions(tx, gone))
-            self._boards.renew(gone, versions)
+        async with self._changing:
+            over = [
+                replace(one, life=Life.ENDED, ended_at_ms=one.order.not_after_ms)
+                for one in self._boards.carried.values()
+                if one.life is Life.LIVE and now_ms >= one.order.not_after_ms
+            ]
+            if over:
+                await self._store.write(lambda tx: _save_all(tx, over))
+                self._boards.renew(over, {})
+                for one in over:
+                    self._ladder.note(one)
+                    self._feed.changed(one.id)
+            gone = [one for one in self._boards.carried.values() if not one.on_boards(now_ms)]
+            if gone:
+                versions = await self._store.write(lambda tx: _raise_versions(tx, gone))
+                self._boards.renew(gone, versions)
 
     # ---- questions ------------------------------------------------------------------------------------------------------
 
@@ -279,35 +308,34 @@ class Broadcasts:
                 raise BoardFull(scope, MAX_ORDERS)
 
     async def _commit(
-        self,
-        over: Sequence[Broadcast],
-        fresh: Sequence[Broadcast],
-        *,
-        by: Officer,
-        verb: str,
-        once: OnceKey | None = None,
+        self, change: Callable[[], Change], *, by: Officer, verb: str, once: OnceKey | None = None
     ) -> Outcome:
-        """One transaction, then one publish a board."""
-        now_ms = self._clock.now_ms()
-        ids = tuple(one.id for one in (*fresh, *over))
+        """One change at a time: what it starts from, one transaction, then one publish a board.
 
-        def work(tx: Tx) -> tuple[Mapping[Name, int], Outcome | None]:
-            if once is not None:
-                kept = tx.answers.get(by.name, once.key)
-                if kept is not None:
-                    return {}, _repeat(kept, once)
-                tx.answers.add(by.name, once.key, KeptAnswer(once.body_hash, " ".join(ids), now_ms))
-            for one in fresh:
-                tx.broadcasts.add(one)
-            _save_all(tx, over)
-            for one in (*fresh, *over):
-                tx.acts.add(ActRow(now_ms, by.name, verb, one.id, one.headline))
-            return _raise_versions(tx, (*fresh, *over)), None
+        :param change: says, from what stands on the boards at that moment, what ends or changes and what begins.
+        """
+        async with self._changing:
+            over, fresh = change()
+            now_ms = self._clock.now_ms()
+            ids = tuple(one.id for one in (*fresh, *over))
 
-        versions, before = await self._store.write(work)
-        if before is not None:
-            return before
-        self._boards.renew((*over, *fresh), versions)
+            def work(tx: Tx) -> tuple[Mapping[Name, int], Outcome | None]:
+                if once is not None:
+                    kept = tx.answers.get(by.name, once.key)
+                    if kept is not None:
+                        return {}, _repeat(kept, once)
+                    tx.answers.add(by.name, once.key, KeptAnswer(once.body_hash, " ".join(ids), now_ms))
+                for one in fresh:
+                    tx.broadcasts.add(one)
+                _save_all(tx, over)
+                for one in (*fresh, *over):
+                    tx.acts.add(ActRow(now_ms, by.name, verb, one.id, one.headline))
+                return _raise_versions(tx, (*fresh, *over)), None
+
+            versions, before = await self._store.write(work)
+            if before is not None:
+                return before
+            self._boards.renew((*over, *fresh), versions)
         for one in over:
             self._ladder.change(one)
             self._feed.changed(one.id)
@@ -315,6 +343,14 @@ class Broadcasts:
             self._ladder.open(one)
             self._feed.changed(one.id)
         return Outcome(ids)
+
+    def _still(self, broadcast: str, by: Officer) -> Broadcast:
+        """As it stands on the boards now. :raises AlreadyOver, UnknownBroadcast: it ended while we were busy."""
+        now = self._boards.carried.get(broadcast)
+        if now is None:
+            raise AlreadyOver(broadcast, Life.STOPPED)
+        must_be_changeable(now, by, self._clock.now_ms())
+        return now
 
     async def _answered(self, by: Officer, once: OnceKey | None) -> Outcome | None:
         if once is None:
@@ -387,24 +423,33 @@ class Broadcasts:
         except SpeechFailed as err:
             self._health.raise_("speech-unavailable", cause=err.cause)
             return
-        was = self._boards.carried.get(broadcast)
-        if was is None or not was.is_live(self._clock.now_ms()):
-            return
-        order = replace(
-            was.order,
-            revision=was.order.revision + 1,
-            asset=spoken.asset,
-            asset_bytes=spoken.asset_bytes,
-            asset_ms=spoken.asset_ms,
-        )
-        now = replace(was, order=order, note="")
+        async with self._changing:
+            was = self._boards.carried.get(broadcast)
+            if was is None or not was.is_live(self._clock.now_ms()):
+                return
+            order = replace(
+                was.order,
+                revision=was.order.revision + 1,
+                asset=spoken.asset,
+                asset_bytes=spoken.asset_bytes,
+                asset_ms=spoken.asset_ms,
+            )
+            now = replace(was, order=order, note="")
 
-        def work(tx: Tx) -> Mapping[Name, int]:
-            tx.broadcasts.save(now)
-            return _raise_versions(tx, [now])
+            def work(tx: Tx) -> Mapping[Name, int]:
+                tx.broadcasts.save(now)
+                return _raise_versions(tx, [now])
 
-        self._boards.renew([now], await self._store.write(work))
+            self._boards.renew([now], await self._store.write(work))
+        self._ladder.note(now)
         self._feed.changed(broadcast)
+
+
+def _within(order: Order, areas: Sequence[str]) -> tuple[str, ...]:
+    """The part of the order's target that lies in these areas: an all-clear is not heard where the alert was not."""
+    inside = [area for area in areas if any(covers(target, area) for target in order.areas)]
+    inside += [target for target in order.areas if any(covers(area, target) for area in areas)]
+    return minimal_cover(inside)
 
 
 def _repeat(kept: KeptAnswer, once: OnceKey) -> Outcome:

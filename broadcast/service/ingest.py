@@ -39,7 +39,7 @@ BATCH_EVERY_S = 0.004
 TRY_AGAIN_S = 1.0
 BURST, PER_S = 200.0, 10.0  # report entries that one speaker may say at once, and steadily
 STALE_HELLO_MS = 120_000
-MAX_UNKNOWN = 10_000
+MAX_UNKNOWN = 20
 
 _ROOTS = {LIVE_ROOT: False, EXERCISE_ROOT: True}
 
@@ -137,6 +137,7 @@ class Ingest:
         known = [row for row in rows if self._ladder.knows(row.order)]
         if len(known) < len(rows):
             known += await self._of_older(rows)
+            rows = known
         while known:
             try:
                 await self._store.keep_reports(known)
@@ -157,17 +158,20 @@ class Ingest:
             self._speakers.in_table(speaker, boot, said)
 
     async def _of_older(self, rows: list[ReportRow]) -> list[ReportRow]:
-        """Reports about broadcasts whose ladder is not in memory: kept as evidence if there is such a broadcast."""
+        """Reports about broadcasts whose ladder is not in memory: it is fetched if there is such a broadcast. Late news is news."""
         unknown = {row.order for row in rows if not self._ladder.knows(row.order)}
         if len(unknown) > MAX_UNKNOWN:
             self._health.count("reports_unknown_order", len(unknown))
             return []
         try:
-            there = await self._store.read(lambda tx: {order for order in unknown if tx.broadcasts.get(order)})
-        except StoreUnavailable:
-            there = unknown
-        self._health.count("reports_unknown_order", sum(row.order in unknown - there for row in rows))
-        return [row for row in rows if row.order in there]
+            there = await self._store.read(lambda tx: [one for order in unknown if (one := tx.broadcasts.get(order))])
+            await self._ladder.load(there)
+        except StoreUnavailable as err:  # they are not confirmed, so the speakers say them again
+            self._health.raise_("store-unavailable", cause=err.cause)
+            return []
+        known = {one.id for one in there}
+        self._health.count("reports_unknown_order", sum(row.order in unknown - known for row in rows))
+        return [row for row in rows if row.order in known]
 
     def _may_say(self, speaker: str, entries: int) -> bool:
         now = self._clock.monotonic()

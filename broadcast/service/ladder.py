@@ -112,9 +112,7 @@ class Ladder:
     def _open(self, broadcast: Broadcast, names: Iterable[str]) -> _Rung:
         order = broadcast.order
         start_by = order.not_before_ms / 1000 + START_WITHIN_S
-        end_by = order.not_after_ms / 1000 + END_GRACE_S
-        if broadcast.ended_at_ms is not None:
-            end_by = min(end_by, broadcast.ended_at_ms / 1000 + AFTER_STOP_S)
+        end_by = _end_by(broadcast)
         made = {name: Delivery(order.id, name, start_by=min(start_by, end_by), end_by=end_by) for name in names}
         rung = _Rung(broadcast, made, Counter({State.EXPECTED: len(made)}), wake_at=min(start_by, end_by))
         self._rungs[order.id] = rung
@@ -242,6 +240,19 @@ class Ladder:
         rung = self._rungs.get(order)
         delivery = rung.deliveries.get(speaker) if rung else None
         return delivery.state if delivery else None
+
+
+def _end_by(broadcast: Broadcast) -> float:
+    """When every speaker is in a terminal state at the latest, seconds since 1970."""
+    end_by = broadcast.order.not_after_ms / 1000 + END_GRACE_S
+    if broadcast.life in (Life.STOPPED, Life.REPLACED, Life.CLEARED) and broadcast.ended_at_ms is not None:
+        end_by = min(end_by, broadcast.ended_at_ms / 1000 + AFTER_STOP_S)
+    return end_by
+
+
+def waited_until_ms(broadcast: Broadcast) -> int:
+    """Until when something may still have been open about it, with the rows that were written behind."""
+    return int((_end_by(broadcast) + 2 * BEHIND_AT_MOST_S) * 1000)
 
 
 def _told(order: str) -> Callable[[Tx], tuple[Sequence[DeliveryRow], Sequence[ReportRow]]]:

@@ -161,7 +161,9 @@ async def test_broker_killed_at_twenty_points_of_a_broadcast(tmp_path: Path) -> 
         assert isinstance(broker, ManagedBroker)
         for point in range(20):
             restarts = broker.child.restarts
-            await asyncio.sleep(3.1)  # connections that lived shorter than this keep their back-off (mqtt_link.STABLE_S)
+            await asyncio.sleep(
+                3.1
+            )  # connections that lived shorter than this keep their back-off (mqtt_link.STABLE_S)
             order = await start(forty)
             await asyncio.sleep(0.012 * point * random.random())
             assert broker.child.pid is not None
