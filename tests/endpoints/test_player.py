@@ -14,6 +14,7 @@ from endpoints.protocol import (
     MAX_HELLO_BYTES,
     MAX_ORDERS,
     Band,
+    Board,
     Fault,
     Level,
     OrderRule,
@@ -22,8 +23,9 @@ from endpoints.protocol import (
     Severity,
     Stage,
     Tone,
+    encode_board,
 )
-from endpoints.sealing import Message
+from endpoints.sealing import Message, seal
 from endpoints.server_time import ASK_AGAIN_AT_MOST_S, ASK_AGAIN_S, CLOCK_FAULT_MS
 from tests.endpoints.rig import (
     BEGIN,
@@ -655,6 +657,20 @@ def test_an_exercise_never_mixes_with_live() -> None:
     assert drilling.sounds == "o-3"
 
 
+def test_a_key_for_exercises_cannot_empty_a_live_board() -> None:
+    drill = Authority("drill", exercise=True)
+    rig = Rig(keys=(SERVER.key, drill.key)).told().board(SERVER.board(1, order()))
+    empty = seal(encode_board(Board(COUNTY, 1, 2, T0, ())), Message.BOARD, exercise=False, signer=drill.signer)
+    rig.board(empty)
+    assert (rig.sounds, rig.player.refusals.not_authentic) == ("o-1", 1)
+
+
+def test_of_two_copies_the_lawful_one_counts() -> None:
+    rig = Rig().told().board(SERVER.board(1, order()))
+    rig.board(SERVER.board(1, order(revision=9, exercise=True), scope=TOWN))
+    assert rig.sounds == "o-1"
+
+
 # ---- time -----------------------------------------------------------------------------------------------------------------
 
 
@@ -811,9 +827,10 @@ def test_a_full_disk_silences_no_emergency_and_is_tried_again() -> None:
     rig = Rig(disk_full=True).told().board(SERVER.board(1, order()))
     assert rig.sounds == "o-1"
     assert rig.player.faults & Fault.DISK
+    rig.after(5)
+    assert rig.disk == Kept()
     rig.disk_full = False
-    rig.player.fault(Fault.DISK, present=False)
-    rig.after(25)
+    rig.after(30)
     assert rig.disk.progress["o-1"].stage is FINISHED
 
 
