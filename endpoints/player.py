@@ -206,9 +206,12 @@ class Player:
         if round_trip_s is None or self._shelf.is_below_floor(opened.key, answer.epoch):
             self.refusals.count(Verdict.OLD)
             return []
+        had_time = self._time.now_ms(now) is not None
         self._take_time(answer, round_trip_s, opened.key, now)
         self._journal.resend(now)
         self._sort_out(now)
+        if self._online and not had_time and self._time.now_ms(now) is not None:
+            self._say_hello(now, ask=False)  # none without the time is believed; the boards that waited are on it
         return self._decide(now)
 
     def started(self, order: str, now: float) -> list[Effect]:
@@ -286,15 +289,12 @@ class Player:
         return about_us and self._time.may_answer(key, answer.server_ms, now)
 
     def _take_time(self, answer: TimeAnswer, round_trip_s: float, key: TrustedKey, now: float) -> None:
-        had_time = self._time.now_ms(now) is not None
         was_wrong = self._time.answered(answer.server_ms, round_trip_s, key, now)
         self.fault(Fault.CLOCK, present=was_wrong)
         if answer.confirmed_boot == self._boot and self._journal.confirm(answer.confirmed_n):
             self._dirty = True
         if self._shelf.raise_epoch(key, answer.epoch) or answer.rule is not self._rule:
             self._rule, self._dirty = answer.rule, True
-        if self._online and not had_time and self._time.now_ms(now) is not None:
-            self._say_hello(now, ask=False)  # a heartbeat without the time on it is not believed
 
     # ---- what is said and kept ------------------------------------------------------------------------------------------
 

@@ -901,6 +901,13 @@ def test_a_heartbeat_holds_every_board_and_fits() -> None:
     assert max(map(len, sent)) < MAX_HELLO_BYTES
 
 
+def test_the_first_heartbeat_that_is_believed_says_which_boards_waited_for_the_time() -> None:
+    """Else the server would publish every board again for each speaker that has just been switched on."""
+    rig = Rig().board(SERVER.board(1, order())).told()
+    assert rig.hellos[-1].at_ms == T0
+    assert [(held.scope, held.version) for held in rig.hellos[-1].held] == [(COUNTY, 1)]
+
+
 def test_the_heartbeat_beats_and_says_what_is_heard() -> None:
     rig = Rig().told().board(SERVER.board(1, order(repeats=20, not_after_ms=ms(600)))).after(65)
     assert rig.hellos[-1].on_air == "o-1"
