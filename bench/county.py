@@ -102,6 +102,26 @@ class County:
                 process.terminate()
             await process.wait()
 
+    @asynccontextmanager
+    async def flood(
+        self, accounts: slice, order: str, *, per_s: int, seconds: float
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """`tests.system.flood` with these speakers' accounts, under way; its last line says what it sent."""
+        file = self.folder / "stolen.json"
+        write_provisioning(file, replace(self.told, speakers=self.told.speakers[accounts]))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.system.flood", str(file), order, str(per_s), str(seconds)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        try:
+            assert (await asyncio.wait_for(process.stdout.readline(), 20)).strip() == b"up"
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+
     def control(self, name: str = "speakers") -> Path:
         return self.folder / f"{name}.sock"
 
