@@ -66,6 +66,16 @@ class DeskPortTaken(OSError):
         super().__init__(f"Port {port} on {host} {why}. End that program, or set server.port to a free one (0 = any).")
 
 
+class DataFolderUnusable(OSError):
+    """Database and keys have no place."""
+
+    def __init__(self, folder: Path, cause: OSError) -> None:
+        self.folder = folder
+        super().__init__(
+            f"The data folder {folder} can't be used: {cause.strerror}. Set server.data_folder to one that can."
+        )
+
+
 class Server:
     """One city's control server."""
 
@@ -91,7 +101,10 @@ class Server:
             raise
 
     async def _start(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as err:
+            raise DataFolderUnusable(self.folder, err) from err
         now_ms = self.clock.now_ms()
         self.store: SqlStore = open_store(
             self.settings.database_url, pace_ms=float(self.settings.database.commit_every_ms)
@@ -162,7 +175,7 @@ class Server:
         self.ladder = Ladder(
             clock=clock, store=store, estate=self.estate, health=self.health, on_change=self._on_delivered
         )
-        self.latency = Latency(clock=clock, broadcast=self.boards.carried.get, state=self.ladder.state)
+        self.latency = Latency(clock=clock, broadcast=self.boards.find, state=self.ladder.state)
         self.ingest = Ingest(
             clock=clock,
             store=store,
@@ -327,7 +340,7 @@ class Server:
                 facts = {
                     "engine": state.engine,
                     "dropped": str(state.dropped),
-                    "clients": ", ".join(state.suspects[-5:]),
+                    "clients": ", ".join(dict.fromkeys(state.suspects[-20:])),
                 }
                 self.health.raise_(alarm, **facts)
             else:

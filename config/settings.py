@@ -108,11 +108,15 @@ def load(path: Path | None = None, *, environment: Mapping[str, str] | None = No
             raise BadSettings(unknown)
         for section, values in own.items():
             merged[section].update(values)
-    _take_environment(merged, os.environ if environment is None else environment)
+    lines = _take_environment(merged, os.environ if environment is None else environment)
     try:
-        return Settings.model_validate(merged)
+        settings = Settings.model_validate(merged)
     except ValidationError as err:
-        raise BadSettings([f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in err.errors()]) from err
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in err.errors()] + lines
+        raise BadSettings(lines) from err
+    if lines:
+        raise BadSettings(lines)
+    return settings
 
 
 def _unknown(own: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
@@ -131,8 +135,11 @@ def _nearest(word: str, known: Mapping[str, Any]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def _take_environment(merged: dict[str, Any], environment: Mapping[str, str]) -> None:
+def _take_environment(merged: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """:returns: what is named there and does not exist."""
     names = {f"{ENV_PREFIX}{s}_{k}".upper(): (s, k) for s, values in merged.items() for k in values}
+    sections = tuple(f"{ENV_PREFIX}{section}_".upper() for section in merged)
+    unknown = sorted(name for name in environment if name.startswith(sections) and name not in names)
     for name, (section, key) in names.items():
         if (text := environment.get(name)) is None:
             continue
@@ -141,3 +148,4 @@ def _take_environment(merged: dict[str, Any], environment: Mapping[str, str]) ->
             merged[section][key] = text.strip().lower() in ("1", "true", "yes", "on")
         else:
             merged[section][key] = text
+    return [f"environment: there is no {name}{_nearest(name, names)}" for name in unknown]

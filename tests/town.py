@@ -192,7 +192,7 @@ async def town(*, hasher: Hasher | None = None, assets: Path | None = None) -> A
         moved[0].moved(broadcast, names)  # type: ignore[arg-type]
 
     ladder = Ladder(clock=clock, store=store, estate=estate, health=health, on_change=on_change)
-    moved.append(Latency(clock=clock, broadcast=boards.carried.get, state=ladder.state))
+    moved.append(Latency(clock=clock, broadcast=boards.find, state=ladder.state))
     broadcasts = Broadcasts(
         clock=clock,
         store=store,

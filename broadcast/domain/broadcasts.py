@@ -194,8 +194,11 @@ def _check_text(command: StartBroadcast) -> Iterable[Fault]:
         yield Fault("text", "too-long", (("most", str(MAX_TEXT)), ("length", str(len(command.text)))))
     if len(command.headline) > MAX_HEADLINE:
         yield Fault("headline", "too-long", (("most", str(MAX_HEADLINE)), ("length", str(len(command.headline)))))
-    if not command.text.strip() and not command.asset and command.kind is not Kind.EMERGENCY:
+    unsaid = not command.text.strip() and not command.asset
+    if unsaid and command.kind is not Kind.EMERGENCY:
         yield Fault("text", "missing")
+    elif unsaid and command.tone is Tone.NONE and not command.exercise:
+        yield Fault("tone", "nothing-to-sound")
     for name, value in (("text", command.text), ("headline", command.headline)):
         if any(ord(char) < 32 and char not in "\n\t\r" for char in value):
             yield Fault(name, "control-characters")
@@ -209,7 +212,9 @@ def _check_times(command: StartBroadcast, now_ms: int) -> Iterable[Fault]:
         if not 1 <= command.minutes <= LONGEST_MIN:
             yield Fault("minutes", "out-of-range", (("low", "1"), ("high", str(LONGEST_MIN))))
         return
-    if command.not_after_ms <= now_ms:
+    if command.not_after_ms < 0:
+        yield Fault("not_after", "out-of-range")
+    elif command.not_after_ms <= now_ms:
         yield Fault("not_after", "in-the-past")
     elif command.not_after_ms < max(begins_ms, now_ms) + SHORTEST_S * 1000:
         yield Fault("not_after", "before-start")

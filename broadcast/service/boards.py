@@ -12,12 +12,13 @@ from broadcast.clock import Clock
 from broadcast.domain.boards import orders_on, scopes_of
 from broadcast.domain.broadcasts import Broadcast
 from broadcast.service.health import Health
-from broadcast.service.ports import Store, Wire, WireDown
+from broadcast.service.ports import Store, StoreUnavailable, Wire, WireDown
 from endpoints.protocol import Board, Held, board_topic, encode_board, root_of
 from endpoints.sealing import Message, Signer, seal
 
 log = logging.getLogger(__name__)
 
+WITNESSES = 3
 REPAIR_EVERY_S = 5.0  # a board that a speaker does not have is published again, not more often than this
 
 Name = tuple[bool, str]  # exercise, scope
@@ -39,6 +40,8 @@ class Boards:
         self._versions: dict[Name, int] = {}
         self._published: dict[Name, int] = {}  # the version that the broker has acknowledged on this connection
         self._sent_at: dict[Name, float] = {}
+        self._ahead: set[str] = set()  # speakers that say they hold boards of a later epoch
+        self._remembering: set[asyncio.Task[None]] = set()
         self._owed: set[Name] = set()  # speakers lack these, and they were sent a moment ago
 
     async def load(self) -> None:
@@ -52,6 +55,10 @@ class Boards:
     def carried(self) -> Mapping[str, Broadcast]:
         """The broadcasts that stand on boards, by id."""
         return self._carried
+
+    def find(self, broadcast: str) -> Broadcast | None:
+        """The one of this id, if it stands on boards."""
+        return self._carried.get(broadcast)
 
     def is_pending(self, broadcast: Broadcast) -> bool:
         """Whether one of its boards is not yet on the broker."""
@@ -72,7 +79,7 @@ class Boards:
                 self._carried[broadcast.id] = broadcast
             else:
                 self._carried.pop(broadcast.id, None)
-        for name, version in versions.items():
+        for name, version in versions.items():  # they come from the table and from nowhere else: each names one content
             self._versions[name] = max(version, self._versions.get(name, 0))
         for name in versions:
             self._publish(name)
@@ -87,38 +94,63 @@ class Boards:
         """The broker is gone; what it has is not known."""
         self._published.clear()
 
-    def compare(self, exercise: bool, scopes: Iterable[str], held: Mapping[str, Held]) -> bool:
+    def compare(self, speaker: str, exercise: bool, scopes: Iterable[str], held: Mapping[str, Held]) -> bool:
         """What a speaker says it holds against what it should; publishes again what it lacks.
+
+        Its word is no authority: it never decides which version a board has.
 
         :returns: whether it holds the newest of each.
         """
+        self._watch_for_another(speaker, held)
         whole = True
         for scope in scopes:
             name = (exercise, scope)
             version = self._versions.get(name, 0)
             has = held.get(scope)
-            if has is not None and has.epoch > self.epoch:
-                self._health.raise_("fenced-off", scope=scope, epoch=str(has.epoch), ours=str(self.epoch))
             if version == 0 and has is None:
                 continue
             if has is not None and (has.epoch, has.version) >= (self.epoch, version) and version > 0:
                 continue
             whole = False
-            self._repair(name, has)
+            self._owed.add(name)
+        self.tick()
         return whole
 
-    def _repair(self, name: Name, has: Held | None) -> None:
-        if name not in self._versions:  # a board that we do not remember, from before a restored backup: empty it
-            self._versions[name] = has.version if has else 1
-        self._owed.add(name)
-        self.tick()
+    def _watch_for_another(self, speaker: str, held: Mapping[str, Held]) -> None:
+        """Several speakers that hold boards of a later epoch mean that another server has taken over; one may be lying."""
+        if any(has.epoch > self.epoch for has in held.values()):
+            self._ahead.add(speaker)
+        else:
+            self._ahead.discard(speaker)
+        if len(self._ahead) >= WITNESSES:
+            self._health.raise_("fenced-off", speakers=str(len(self._ahead)), ours=str(self.epoch))
+        else:
+            self._health.clear("fenced-off")
 
     def tick(self) -> None:
         """Publish again what speakers said they lack; call every second. They say so only every 20 s: it must not be forgotten."""
         now = self._clock.monotonic()
         for name in [name for name in self._owed if now - self._sent_at.get(name, -1e9) >= REPAIR_EVERY_S]:
             self._health.count("boards_repaired")
-            self._publish(name)
+            if name in self._versions:
+                self._publish(name)
+                continue
+            self._owed.discard(name)
+            self._sent_at[name] = now
+            task = asyncio.get_running_loop().create_task(self._remember(name), name=f"board {name[1]}")
+            self._remembering.add(task)
+            task.add_done_callback(self._remembering.discard)
+
+    async def _remember(self, name: Name) -> None:
+        """A board that we do not know, from before a restored backup: it gets a version of the table, and what stands on it now."""
+        exercise, scope = name
+        try:
+            raised = await self._store.write(lambda tx: tx.boards.raise_versions([scope], exercise=exercise))
+        except StoreUnavailable as err:  # the speaker says again what it holds
+            log.warning("board %s is repaired later: %s", scope, err.cause)
+            return
+        self._versions[name] = max(raised[scope], self._versions.get(name, 0))
+        self._publish(name)
 
     def _publish(self, name: Name) -> None:
         exercise, scope = name

@@ -6,6 +6,7 @@ Nothing reaches a speaker before it is on disk. After a crash the boards are der
 import asyncio
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,7 @@ from broadcast.domain.broadcasts import (
 )
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
+from broadcast.service.announcer import Announcer
 from broadcast.service.boards import Boards, Name
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
@@ -42,9 +44,7 @@ from endpoints.protocol import MAX_ORDERS, Kind, Order, Tone
 
 log = logging.getLogger(__name__)
 
-SPEECH_WITHIN_S = 2.0  # an emergency goes out with its attention signal rather than wait longer for its words
 KEYS_KEPT_MS = 24 * 3_600_000
-EXERCISE_TEXT = "应急广播测试。"  # what an exercise says when its officer wrote nothing; head and tail are added to it
 
 
 class KeyReused(BroadcastError):
@@ -65,6 +65,14 @@ class BoardFull(BroadcastError):
 
 Change = tuple[Sequence[Broadcast], Sequence[Broadcast]]
 """What ends or changes, and what begins."""
+
+
+class StoppedMeanwhile(BroadcastError):
+    """Everything was stopped there while this was being prepared; who still wants it starts it again."""
+
+    def __init__(self, officer: str) -> None:
+        self.officer = officer
+        super().__init__(f"{officer} stopped everything there while this was being prepared; nothing was sent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +115,12 @@ class Broadcasts:
         health: Health,
     ) -> None:
         self._clock, self._store, self._estate, self._boards = clock, store, estate, boards
-        self._ladder, self._speech, self._sounds, self._feed, self._health = ladder, speech, sounds, feed, health
+        self._ladder, self._sounds, self._feed, self._health = ladder, sounds, feed, health
+        self._announcer = Announcer(speech=speech, sounds=sounds, health=health)
         self._changing = asyncio.Lock()  # two officers at once: the second starts from what the first has left
         self._late_speech: set[asyncio.Task[None]] = set()
         self._forget_keys_at_ms = 0
+        self._stops: deque[tuple[float, Officer]] = deque(maxlen=32)
 
     # ---- acts -----------------------------------------------------------------------------------------------------------
 
@@ -123,9 +133,15 @@ class Broadcasts:
         if (before := await self._answered(by, once)) is not None:
             return before  # also when its end has passed meanwhile
         self.must_be_right(command, by)
-        sound, note, late = await self._sound_of(command)
+        asked_at = self._clock.monotonic()
+        sound, note, late = await self._announcer.sound_of(command)
         broadcast = self._compose(command, sound, by=by, note=note)
-        outcome = await self._commit(lambda: ([], [broadcast]), by=by, verb="start", once=once)
+
+        def change() -> Change:
+            self._must_not_be_stopped(broadcast, asked_at)
+            return [], [broadcast]
+
+        outcome = await self._commit(change, by=by, verb="start", once=once)
         if late is not None and not outcome.repeated:
             self._amend_later(broadcast.id, late)
         return outcome
@@ -137,9 +153,10 @@ class Broadcasts:
             return before
         self.must_be_right(command, by)
         was = await self._changeable(old, by)
-        if command.exercise is not was.order.exercise:
-            raise InvalidRequest([Fault("exercise", "cannot-change")])
-        sound, note, late = await self._sound_of(command)
+        if command.exercise is not was.order.exercise or command.kind is not was.order.kind:
+            field = "exercise" if command.exercise is not was.order.exercise else "kind"
+            raise InvalidRequest([Fault(field, "cannot-change")])
+        sound, note, late = await self._announcer.sound_of(command)
         broadcast = self._compose(command, sound, by=by, note=note, replaces=old)
 
         def change() -> Change:
@@ -172,6 +189,7 @@ class Broadcasts:
 
         def change() -> Change:
             now_ms = self._clock.now_ms()
+            self._stops.append((self._clock.monotonic(), by))
             over = [
                 ended(one, Life.STOPPED, by=by.name, now_ms=now_ms)
                 for one in self._boards.carried.values()
@@ -195,12 +213,11 @@ class Broadcasts:
         self._must_be_part_of(was, areas)
         chosen = _within(was.order, areas) if areas else was.order.areas
         by.must_hold(*chosen)
-        whole = not areas or all(any(covers(one, target) for one in chosen) for target in was.order.areas)
         command = StartBroadcast(
             kind=Kind.NOTICE,
             areas=tuple(chosen),
             excluded=was.order.excluded,
-            speakers=was.order.speakers if whole else (),
+            speakers=tuple(one for one in was.order.speakers if not areas or self._stands_in(one, chosen)),
             text=text or f"{was.headline}，警报解除。",
             headline=f"解除：{was.headline}"[:80],
             minutes=10,
@@ -211,18 +228,22 @@ class Broadcasts:
         faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=self._clock.now_ms())
         if faults:
             raise InvalidRequest(faults)
-        sound, note, _ = await self._sound_of(command)
+        sound, note, late = await self._announcer.clear_of(command)
         clear = self._compose(command, sound, by=by, note=note, replaces=broadcast)
+        spoken_of = [] if command.exercise and not sound.asset else [clear]  # never an exercise without its words
 
         def change() -> Change:
             now = self._still(broadcast, by)  # another officer may have cleared other areas meanwhile
-            if whole:
-                return [ended(now, Life.CLEARED, by=by.name, now_ms=self._clock.now_ms())], [clear]
-            less = without(now, chosen)
+            less = self._less(now, chosen)
+            if not areas or not self._estate.meant_by(less.order):
+                return [ended(now, Life.CLEARED, by=by.name, now_ms=self._clock.now_ms())], spoken_of
             self._must_fit(less)
-            return [less], [clear]
+            return [less], spoken_of
 
-        return await self._commit(change, by=by, verb="all-clear", once=once)
+        outcome = await self._commit(change, by=by, verb="all-clear", once=once)
+        if late is not None and spoken_of and not outcome.repeated:
+            self._amend_later(clear.id, late)
+        return outcome
 
     async def housekeep(self) -> None:
         """Note what has come to its end and take off the boards what has lingered; call every few seconds."""
@@ -344,6 +365,21 @@ class Broadcasts:
             self._feed.changed(one.id)
         return Outcome(ids)
 
+    def _less(self, broadcast: Broadcast, areas: Sequence[str]) -> Broadcast:
+        """Without these areas and without the single speakers that stand in them."""
+        less = without(broadcast, areas)
+        left = tuple(one for one in less.order.speakers if not self._stands_in(one, areas))
+        return replace(less, order=replace(less.order, speakers=left))
+
+    def _stands_in(self, speaker: str, areas: Sequence[str]) -> bool:
+        return speaker in self._estate and any(covers(area, self._estate.speaker(speaker).area) for area in areas)
+
+    def _must_not_be_stopped(self, fresh: Broadcast, asked_at: float) -> None:
+        """:raises StoppedMeanwhile: a stop-all came between the officer's word and the voice."""
+        for at, officer in self._stops:
+            if at >= asked_at and fresh.order.level <= officer.level and self._is_inside(fresh, officer):
+                raise StoppedMeanwhile(officer.name)
+
     def _still(self, broadcast: str, by: Officer) -> Broadcast:
         """As it stands on the boards now. :raises AlreadyOver, UnknownBroadcast: it ended while we were busy."""
         now = self._boards.carried.get(broadcast)
@@ -384,32 +420,6 @@ class Broadcasts:
                 faults.append(Fault(f"areas.{index}", "not-in-broadcast", (("area", area),)))
         if faults:
             raise InvalidRequest(faults)
-
-    async def _sound_of(self, command: StartBroadcast) -> tuple[Sound, str, "asyncio.Task[Spoken] | None"]:
-        """The file, or the speech; an emergency waits no longer for that than it must, and not at all for its failure.
-
-        An exercise never sounds without the words that say so: it would be taken for the real thing.
-        """
-        if command.asset and (file := self._sounds.find(command.asset)) is not None:
-            return Sound(file.asset, file.asset_bytes, file.asset_ms), "", None
-        text = command.text.strip() or (EXERCISE_TEXT if command.exercise else "")
-        if not text:
-            return Sound(), "", None
-        hurried = command.kind is Kind.EMERGENCY and not command.exercise
-        task = asyncio.ensure_future(self._speech.speak(text, exercise=command.exercise))
-        try:
-            spoken = await asyncio.wait_for(asyncio.shield(task), SPEECH_WITHIN_S if hurried else 60.0)
-        except TimeoutError:
-            if not hurried:
-                raise SpeechFailed("it takes too long") from None
-            return Sound(), "speech-late", task
-        except SpeechFailed as err:
-            self._health.raise_("speech-unavailable", cause=err.cause)
-            if not hurried:
-                raise
-            return Sound(), "speech-unavailable", None
-        self._health.clear("speech-unavailable")
-        return Sound(spoken.asset, spoken.asset_bytes, spoken.asset_ms), "", None
 
     def _amend_later(self, broadcast: str, late: "asyncio.Task[Spoken]") -> None:
         task = asyncio.get_running_loop().create_task(self._amend(broadcast, late), name=f"late speech {broadcast}")

@@ -5,6 +5,7 @@ that the database does not take stays unacknowledged, so the broker keeps it, an
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,6 +79,10 @@ class Ingest:
 
     def message(self, topic: str, payload: bytes, qos: int, retained: bool, token: int) -> None:
         """One message from the broker, whoever wrote it."""
+        if retained:  # nothing that speakers say is; it would come again with every connection
+            self._forget_retained(topic, payload)
+            self._done(token)
+            return
         root, _, rest = topic.rpartition("/")
         root, _, kind = root.rpartition("/")
         exercise = _ROOTS.get(root)
@@ -103,6 +108,12 @@ class Ingest:
             self._refuse("forged", rest, token)
         except BadMessage:
             self._refuse("malformed", rest, token)
+
+    def _forget_retained(self, topic: str, payload: bytes) -> None:
+        self._health.count("reports_retained")
+        if payload:
+            with contextlib.suppress(WireDown):
+                self._wire.publish(topic, b"", qos=1, retain=True)
 
     # ---- reports ----------------------------------------------------------------------------------------------------------
 
@@ -197,6 +208,9 @@ class Ingest:
         if hello.speaker != speaker:
             self._refuse("forged", speaker, 0)
             return
+        if not self._may_say(speaker, 1):
+            self._refuse("too_fast", speaker, 0)
+            return
         now_ms = self._clock.now_ms()
         if hello.at_ms and abs(now_ms - hello.at_ms) > STALE_HELLO_MS:
             self._refuse("stale_hello", speaker, 0)
@@ -208,7 +222,7 @@ class Ingest:
             where = self._estate.speaker(speaker).area
             held = {one.scope: one for one in hello.held}
             status = self._speakers.status(speaker)
-            status.boards_whole = self._boards.compare(exercise, (speaker, where, *ancestors(where)), held)
+            status.boards_whole = self._boards.compare(speaker, exercise, (speaker, where, *ancestors(where)), held)
         if hello.nonce:
             self._answer(hello, exercise, now_ms)
 

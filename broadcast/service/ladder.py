@@ -15,7 +15,7 @@ from broadcast.service.estate import Estate
 from broadcast.service.health import Health
 from broadcast.service.ports import DeliveryRow, ReportRow, Store, Tx
 from endpoints.delivery import Changed, Delivery, ImpossibleReport, State
-from endpoints.protocol import Stage
+from endpoints.protocol import TONE_MS, Stage
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +41,21 @@ class _Rung:
     def must_be_possible(self, row: ReportRow, before: State) -> None:
         """:raises ImpossibleReport: it tells of the future, of a time before the order, or of an end before it can have come."""
         order = self.broadcast.order
+        if row.revision > order.revision:
+            raise ImpossibleReport(row.speaker, before, row.stage)
         if row.at_ms and not order.issued_at_ms - CLOCKS_DIFFER_MS <= row.at_ms <= row.received_ms + CLOCKS_DIFFER_MS:
+            raise ImpossibleReport(row.speaker, before, row.stage)
+        if row.stage not in (Stage.SOUNDING, Stage.FINISHED):
+            return
+        if row.at_ms < order.not_before_ms - CLOCKS_DIFFER_MS:  # also 0: without the time nothing is played
             raise ImpossibleReport(row.speaker, before, row.stage)
         if row.stage is Stage.SOUNDING:
             self.started_ms.setdefault(row.speaker, row.at_ms)
-        if row.stage is Stage.FINISHED and row.at_ms and row.revision == order.revision:
-            started_ms = self.started_ms.get(row.speaker, 0)
-            if started_ms and row.at_ms - started_ms < order.sound_ms - CLOCKS_DIFFER_MS:
-                raise ImpossibleReport(row.speaker, before, row.stage)
+            return
+        started_ms = self.started_ms.get(row.speaker, order.not_before_ms)
+        sound_ms = order.sound_ms if row.revision == order.revision else TONE_MS[order.tone]
+        if row.at_ms - started_ms < sound_ms - CLOCKS_DIFFER_MS:
+            raise ImpossibleReport(row.speaker, before, row.stage)
 
 
 class Ladder:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from broadcast.clock import Clock
 from endpoints.protocol import Held, Hello
 
+MOST_UNCONFIRMED = 1_024  # a speaker's journal holds 256 entries; what it claims beyond is not kept track of
 SILENT_AFTER_S = 50.0  # two heartbeats of 20 s ± 10 % and some; a fault has to be shown within 60 s (EN 54-16: 100 s)
 
 
@@ -96,7 +97,7 @@ class Speakers:
             return
         if one.boot != boot:  # its reports overtook its first heartbeat
             one.boot, one.in_table = boot, set()
-        one.in_table.update(numbers)
+        one.in_table.update(n for n in numbers if one.oldest_n <= n < one.oldest_n + MOST_UNCONFIRMED)
 
     def confirmed_n(self, one: SpeakerStatus) -> int:
         """Up to which number all entries are in the table; those below `oldest_n` the speaker itself has let go."""

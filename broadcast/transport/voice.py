@@ -2,8 +2,9 @@
 
 from audio_assets.library import HASH_BYTES, AssetLibrary
 from audio_assets.ogg import NoOggOpus, duration_ms
-from audio_assets.rendering import RenderError
+from audio_assets.rendering import RenderError, TextEmpty, TextTooLong
 from audio_assets.worker import RenderWorker
+from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.service.ports import SpeechFailed, Spoken
 
 
@@ -20,6 +21,8 @@ class WorkerSpeech:
         """:raises SpeechFailed: no voice on this machine, or it failed."""
         try:
             made = await self._worker.render(text, exercise=exercise, rate=self._rate)
+        except (TextEmpty, TextTooLong) as err:  # not the machine's fault: there is nothing in it that can be said
+            raise InvalidRequest([Fault("text", "unspeakable")]) from err
         except (RenderError, OSError) as err:
             raise SpeechFailed(str(err)) from err
         return Spoken(made.sha256, len(made.data), made.duration_ms)

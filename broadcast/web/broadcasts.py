@@ -10,7 +10,7 @@ from broadcast.domain.broadcasts import AlreadyOver, Broadcast, HigherLevel, Unk
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
 from broadcast.domain.speakers import UnknownSpeaker
-from broadcast.service.broadcasts import BoardFull, Outcome
+from broadcast.service.broadcasts import BoardFull, Outcome, StoppedMeanwhile
 from broadcast.service.ports import DeliveryRow, ReportRow, SpeechFailed
 from broadcast.service.reach import place_of
 from broadcast.service.wall import Look, look_of
@@ -34,7 +34,13 @@ from endpoints.area_codes import covers
 
 api = Api()
 
-STARTING: tuple[type[BroadcastError], ...] = (AreaNotGranted, RoleNotGranted, BoardFull, SpeechFailed)
+STARTING: tuple[type[BroadcastError], ...] = (
+    AreaNotGranted,
+    RoleNotGranted,
+    BoardFull,
+    SpeechFailed,
+    StoppedMeanwhile,
+)
 CHANGING: tuple[type[BroadcastError], ...] = (
     UnknownBroadcast,
     AlreadyOver,

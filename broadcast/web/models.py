@@ -369,4 +369,10 @@ def _severity(severity: Severity) -> SeverityWord:
 
 
 def _ms(instant: datetime | None) -> int | None:
-    return None if instant is None else int(instant.astimezone(UTC).timestamp() * 1000)
+    """Out of range for a calendar is out of range for us: a time that `check` refuses with its field."""
+    if instant is None:
+        return None
+    try:
+        return int(instant.astimezone(UTC).timestamp() * 1000)
+    except (OverflowError, ValueError, OSError):
+        return -1

@@ -12,7 +12,7 @@ from broadcast.domain.broadcasts import AlreadyOver, HigherLevel, InvalidRequest
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
 from broadcast.domain.speakers import UnknownSpeaker
-from broadcast.service.broadcasts import BoardFull, KeyReused
+from broadcast.service.broadcasts import BoardFull, KeyReused, StoppedMeanwhile
 from broadcast.service.officers import NotSignedIn, OfficerExists, TooManyTries, UnknownOfficer, WrongPassword
 from broadcast.service.ports import SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable
 from broadcast.web.errors import (
@@ -53,6 +53,7 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     AlreadyOver: (S.CONFLICT, "already-over"),
     KeyReused: (S.CONFLICT, "key-reused"),
     BoardFull: (S.CONFLICT, "board-full"),
+    StoppedMeanwhile: (S.CONFLICT, "stopped-meanwhile"),
     OfficerExists: (S.CONFLICT, "officer-exists"),
     StoreRefused: (S.CONFLICT, "store-refused"),
     BodyTooLarge: (S.REQUEST_ENTITY_TOO_LARGE, "body-too-large"),
