@@ -276,8 +276,7 @@ class Player:
             self._ledger.note(order.id, Stage.REFUSED, copy.objection, now_ms)
             return
         if now_ms is not None and now_ms >= order.not_after_ms:
-            self._ledger.note(order.id, Stage.MISSED, Reason.WAS_OFF, now_ms)
-            return
+            return  # heard of too late: `air` says MISSED
         self._ledger.note(order.id, Stage.RECEIVED, Reason.NONE, now_ms)
         if self._air.volume_percent(order) == 0:
             self._ledger.note(order.id, Stage.REFUSED, Reason.MUTED, now_ms)

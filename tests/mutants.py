@@ -144,7 +144,8 @@ MUTANTS = (
     M("the ledger grows for ever", "ledger", "too_many = len(self._progress) - LEDGER_LIMIT", "too_many = 0"),
     # reports
     M("a missed order is not reported", "air", "self.take_off(progress.order, Stage.MISSED, Reason.WAS_OFF if undecided else Reason.ENDED, now_ms)", "pass"),
-    M("an order heard of late is not reported", "player", "            self._ledger.note(order.id, Stage.MISSED, Reason.WAS_OFF, now_ms)\n", ""),
+    M("an order heard of late is received", "player", "            return  # heard", "            pass  # heard"),
+    M("missed is never because it was off", "air", "Reason.WAS_OFF if undecided else Reason.ENDED", "Reason.ENDED"),
     M("a refusal is silent", "player", "            self._ledger.note(order.id, Stage.REFUSED, copy.objection, now_ms)\n", ""),
     M("what was cut by the power is not reported", "player", "        self._air.power_was_lost(self._mine, self._time.now_ms(now))\n", ""),
     M("the journal is not kept", "player", "journal=self._journal.entries,", "journal=(),"),

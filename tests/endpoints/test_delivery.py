@@ -108,6 +108,8 @@ def test_after_a_stop_nothing_is_waited_for_longer_than_is_said() -> None:
     delivery.shorten(end_by=20)
     delivery.shorten(end_by=30)
     assert delivery.wake_at == 20
+    delivery.hear(Stage.INTERRUPTED)
+    assert delivery.wake_at == 20
     assert delivery.tick(20) == Changed("o-1", "v-017", State.UNFINISHED, Reason.NONE)
     silent = fresh()
     silent.shorten(end_by=2)

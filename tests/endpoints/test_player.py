@@ -852,6 +852,20 @@ def test_what_was_said_offline_is_told_on_connecting_and_again_until_it_is_confi
     assert len(rig.reports) == said
 
 
+def test_what_the_answers_do_not_confirm_is_told_again_without_a_reconnect() -> None:
+    rig = Rig().told().board(SERVER.board(1, order())).after(22)
+    said = len(rig.reports)
+    rig.time(SERVER.time(rig.id, rig.nonce, ms(22)))
+    assert rig.reports[said:] == rig.reports[:said]
+
+
+def test_what_is_not_confirmed_is_told_again_at_once_on_a_new_connection() -> None:
+    rig = Rig().told().board(SERVER.board(1, order()))
+    said = len(rig.reports)
+    rig.connects()
+    assert rig.reports[said:] == rig.reports[:said]
+
+
 def test_a_confirmation_of_another_boot_confirms_nothing() -> None:
     rig = Rig().told().board(SERVER.board(1, order()))
     rig.connects().told(confirmed=(99, 50))
