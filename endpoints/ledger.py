@@ -75,13 +75,19 @@ class Ledger:
         :param by: the key that put it there.
         """
         known = self._progress.get(order.id)
-        first = Stage.RECEIVED
-        new = Progress(order.id, order.revision, order.not_after_ms, first, scope, by.area, by.highest_band)
-        new = replace(new, asset=order.asset)
-        if known is not None and not is_usurped(known, order, by):
-            not_after_ms = max(known.not_after_ms, order.not_after_ms)
-            new = replace(new, not_after_ms=not_after_ms, first_started_ms=known.first_started_ms)
-        self._progress[order.id] = new
+        if known is not None and is_usurped(known, order, by):
+            known = None
+        self._progress[order.id] = Progress(
+            order=order.id,
+            revision=order.revision,
+            not_after_ms=order.not_after_ms if known is None else max(known.not_after_ms, order.not_after_ms),
+            stage=Stage.RECEIVED,
+            scope=scope,
+            area=by.area,
+            band=by.highest_band,
+            first_started_ms=0 if known is None else known.first_started_ms,
+            asset=order.asset,
+        )
         self.changed = True
 
     def follow(self, order: Order, scope: str) -> None:
