@@ -357,6 +357,7 @@ class Broadcasts:
             if before is not None:
                 return before
             self._boards.renew((*over, *fresh), versions)
+        await asyncio.sleep(0)  # the boards leave the machine before the ladder of 12,000 rungs is set up
         for one in over:
             self._ladder.change(one)
             self._feed.changed(one.id)

@@ -93,6 +93,8 @@ class Ladder:
 
     def open(self, broadcast: Broadcast) -> None:
         """A new broadcast is committed and published: expect it at each speaker it means."""
+        if broadcast.id in self._rungs:  # a report was quicker, and had it fetched
+            return
         self._taken_at = self._clock.monotonic()
         self._open(broadcast, [one.id for one in self._estate.meant_by(broadcast.order)])
         self._unexpected.append(broadcast.id)
