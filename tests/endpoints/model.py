@@ -459,9 +459,11 @@ SMALL = (
     World("a lying one", steps=3, with_programme=False, failover=False, battery_clock=True, lies_back=2),
 )
 LARGE = (
-    World("two servers, power that goes twice"),
-    World("a right battery clock", failover=False, battery_clock=True),
-    World("a lying one", failover=False, battery_clock=True, lies_back=2),
+    World("one server, power that goes twice", steps=3, programme_ends=2, emergency_ends=1, failover=False),
+    World("two servers, power that goes once", steps=2, programme_ends=2, emergency_ends=1, cuts=1),
+    World("two servers, power that goes twice, one order", steps=4, emergency_ends=2, with_programme=False),
+    World("a right battery clock", programme_ends=3, emergency_ends=1, failover=False, battery_clock=True),
+    World("a lying one", steps=3, programme_ends=2, emergency_ends=1, failover=False, battery_clock=True, lies_back=2),
 )
 
 

@@ -166,6 +166,12 @@ def test_who_is_meant_is_what_covers_says(targets: list[str], excluded: list[str
     assert is_meant(one, "v-001", area) is expected
 
 
+def test_an_order_applies_from_its_beginning_until_just_before_its_end() -> None:
+    one = order(not_before_ms=NOW, not_after_ms=NOW + 10)
+    told = {now: choose([one], now, HERE) for now in (NOW - 1, NOW, NOW + 9, NOW + 10)}
+    assert told == {NOW - 1: None, NOW: one, NOW + 9: one, NOW + 10: None}
+
+
 def test_an_empty_target_is_nobody() -> None:
     assert not is_meant(order(areas=()), "v-001", VILLAGE)
 
@@ -173,11 +179,13 @@ def test_an_empty_target_is_nobody() -> None:
 @pytest.mark.parametrize(
     ("target", "area"),
     [
-        ("130281010000", "130281001001"),
+        ("130281010000", "130281011001"),  # 13028101 begins both
+        ("130281001010", "130281001011"),
         ("130281001001", "130281001010"),
         ("130281001001", "130281001000"),
+        ("130281001001010", "130281001001011"),
         ("130281001001001", "130281001001"),
-        ("130281100000", "130281001001"),
+        ("130281100000", "130281101001"),
     ],
 )
 def test_a_code_does_not_cover_what_only_looks_like_it(target: str, area: str) -> None:

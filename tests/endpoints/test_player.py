@@ -575,6 +575,8 @@ def test_of_what_came_before_the_time_the_newest_of_each_key_counts() -> None:
     assert {scope: board.version for scope, board in rig.player.boards.items()} == {COUNTY: 4, TOWN: 1}
     assert rig.power().player.boards.keys() == {COUNTY, TOWN}
     assert Rig().board(SERVER.board(1)).power().told().player.boards == {}
+    alone = Rig().board(SERVER.board(1, order()), SERVER.board(3), SERVER.board(2, order())).told()
+    assert (alone.sounds, alone.player.boards[COUNTY].version) == ("", 3)
 
 
 def test_a_kept_board_whose_key_has_run_out_says_nothing_and_keeps_its_place() -> None:
@@ -688,7 +690,9 @@ def test_after_a_boot_nothing_sounds_before_one_fresh_signed_time() -> None:
 def test_a_replayed_time_is_refused() -> None:
     rig = Rig()
     answer = SERVER.time(rig.id, rig.nonce, T0)
-    rig.time(answer).after(30).time(answer)
+    rig.time(answer).after(2).time(answer)
+    assert (rig.player.time_ms(rig.now), rig.player.refusals.old) == (ms(2), 1)
+    rig.after(30).time(answer)
     assert rig.player.time_ms(rig.now) == ms(30)
     rig.power().time(answer)
     assert rig.player.time_ms(rig.now) is None
