@@ -199,7 +199,7 @@ def _start(desk: Desk, path: str, body: Json, *, yes: bool, key: str, wait_s: fl
         warn("the server had this request before; nothing was started twice")
     broadcast = desk.get(f"/broadcasts/{segment(done['id'])}")
     if broadcast["on_air_pending"]:
-        warn("the server has it, but no connection to the broker: it goes out when that is back. Look at the desk now")
+        warn("the server has it; the broker has not confirmed it yet, and it goes out by itself. Look at the desk now")
     if broadcast["note"]:
         warn(broadcast["note"])
     typer.echo(f"Taken on: “{broadcast['headline']}”, until {when(broadcast['not_after'])}.")

@@ -182,6 +182,20 @@ class AreaTree:
             area = self._by_code[area.replaced_by]
         return area
 
+    def merged_into(self, codes: Iterable[str]) -> tuple[str, ...]:
+        """Areas that were merged into these (or into something inside them) and whose own code lies elsewhere.
+
+        Speakers that stand there still go by the old code; who orders for the new area means them too.
+        """
+        chosen = [code for code in codes if code in self._by_code]
+        return tuple(
+            area.code
+            for area in self._areas
+            if area.replaced_by
+            and any(covers(code, self.successor(area.code).code) for code in chosen)
+            and not any(covers(code, area.code) for code in chosen)
+        )
+
     def with_areas(self, changed: Iterable[Area]) -> Self:
         """A tree in which these areas are new or stand for those of the same code; see Area.renamed and Area.retired.
 

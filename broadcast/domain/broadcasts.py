@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from broadcast.domain.areas import AreaTree, minimal_cover
@@ -144,10 +145,24 @@ class Broadcast:
         return is_meant(self.order, speaker, area)
 
 
+def day_of(now_ms: int) -> date:
+    """The day in Beijing, by which areas are in use or not."""
+    return (datetime.fromtimestamp(now_ms / 1000, UTC) + timedelta(hours=8)).date()
+
+
+def as_of_today(command: StartBroadcast, tree: AreaTree) -> StartBroadcast:
+    """With the areas that were merged into the chosen ones: their speakers still go by the old code."""
+    return replace(
+        command,
+        areas=(*command.areas, *tree.merged_into(command.areas)),
+        excluded=(*command.excluded, *tree.merged_into(command.excluded)),
+    )
+
+
 def check(command: StartBroadcast, tree: AreaTree, known_speakers: Collection[str], *, now_ms: int) -> list[Fault]:
     """Every field that is wrong, not only the first."""
     faults: list[Fault] = []
-    faults += _check_targets(command, tree, known_speakers)
+    faults += _check_targets(command, tree, known_speakers, day_of(now_ms))
     faults += _check_text(command)
     faults += _check_times(command, now_ms)
     if not 1 <= command.repeats <= MAX_REPEATS:
@@ -167,7 +182,9 @@ def check(command: StartBroadcast, tree: AreaTree, known_speakers: Collection[st
     return faults
 
 
-def _check_targets(command: StartBroadcast, tree: AreaTree, known_speakers: Collection[str]) -> Iterable[Fault]:
+def _check_targets(
+    command: StartBroadcast, tree: AreaTree, known_speakers: Collection[str], today: date
+) -> Iterable[Fault]:
     if not command.areas and not command.speakers:
         yield Fault("areas", "empty-target")
     if len(command.areas) > MAX_AREAS:
@@ -180,6 +197,9 @@ def _check_targets(command: StartBroadcast, tree: AreaTree, known_speakers: Coll
         for index, code in enumerate(codes):
             if not is_area_code(code) or code not in tree:
                 yield Fault(f"{name}.{index}", "unknown-area", (("area", code),))
+            elif name == "areas" and not tree.area(code).in_use(today):
+                into = tree.successor(code)
+                yield Fault(f"areas.{index}", "retired-area", (("area", code), ("into", into.name)))
     for index, speaker in enumerate(command.speakers):
         if not is_speaker_id(speaker) or speaker not in known_speakers:
             yield Fault(f"speakers.{index}", "unknown-speaker", (("speaker", speaker),))

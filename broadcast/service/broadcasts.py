@@ -24,6 +24,7 @@ from broadcast.domain.broadcasts import (
     Sound,
     StartBroadcast,
     UnknownBroadcast,
+    as_of_today,
     check,
     compose,
     ended,
@@ -211,6 +212,7 @@ class Broadcasts:
             return before
         was = await self._changeable(broadcast, by)
         self._must_be_part_of(was, areas)
+        areas = (*areas, *self._estate.tree.merged_into(areas))
         chosen = _within(was.order, areas) if areas else was.order.areas
         by.must_hold(*chosen)
         command = StartBroadcast(
@@ -312,6 +314,7 @@ class Broadcasts:
         self, command: StartBroadcast, sound: Sound, *, by: Officer, note: str, replaces: str = ""
     ) -> Broadcast:
         now_ms = self._clock.now_ms()
+        command = as_of_today(command, self._estate.tree)
         made = compose(command, sound, order_id=str(ULID()), by=by, now_ms=now_ms, replaces=replaces, note=note)
         self._must_fit(made)
         return made
@@ -408,7 +411,8 @@ class Broadcasts:
     def _is_inside(self, broadcast: Broadcast, by: Officer) -> bool:
         places = [*broadcast.order.areas]
         places += [self._estate.speaker(one).area for one in broadcast.order.speakers if one in self._estate]
-        return all(covers(by.area, place) for place in places)
+        tree = self._estate.tree
+        return all(covers(by.area, tree.successor(place).code if place in tree else place) for place in places)
 
     def _must_be_part_of(self, broadcast: Broadcast, chosen: Iterable[str]) -> None:
         faults = []

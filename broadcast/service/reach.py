@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from broadcast.clock import Clock
 from broadcast.domain.areas import AreaTree, Level
-from broadcast.domain.broadcasts import Broadcast, Sound, StartBroadcast, compose
+from broadcast.domain.broadcasts import Broadcast, Sound, StartBroadcast, as_of_today, compose
 from broadcast.domain.officers import Officer
 from broadcast.domain.speakers import Speaker
 from broadcast.service.boards import Boards
@@ -80,6 +80,7 @@ class Reach:
     def of(self, command: StartBroadcast, *, by: Officer) -> Reached:
         """Of a command that `Broadcasts.must_be_right` has let pass."""
         now_ms = self._clock.now_ms()
+        command = as_of_today(command, self._estate.tree)
         order = compose(command, Sound(), order_id="preview", by=by, now_ms=now_ms).order
         meant = self._estate.meant_by(order)
         statuses = {one.id: self._speakers.status(one.id) for one in meant}

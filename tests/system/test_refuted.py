@@ -4,7 +4,9 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from broadcast.domain.broadcasts import StartBroadcast
+import pytest
+
+from broadcast.domain.broadcasts import InvalidRequest, StartBroadcast, day_of
 from broadcast.server import Server
 from broadcast.service.broadcasts import StoppedMeanwhile
 from broadcast.service.ports import SpeechFailed, Spoken
@@ -152,3 +154,18 @@ async def test_the_time_to_the_first_sound_is_measured(tmp_path: Path) -> None:
     async with city(tmp_path, count=10) as there:
         await there.all_in(await start(there), State.SOUNDING)
         assert sum(there.server.latency.first.counts) == 1
+
+
+async def test_an_order_for_a_village_reaches_the_speaker_of_the_one_that_was_merged_into_it(tmp_path: Path) -> None:
+    async with city(tmp_path, count=10) as there:
+        estate, today = there.server.estate, day_of(there.server.clock.now_ms())
+        old, new = "130281001003", "130281001002"
+        merged = estate.tree.with_areas([estate.tree.area(old).retired(today, into=new)])
+        await there.server.store.write(lambda tx: tx.areas.replace(merged))
+        await estate.load()
+        order = await start(there, StartBroadcast(Kind.EMERGENCY, (new,), severity=Severity.RED))
+        await there.all_in(order, State.SOUNDING)
+        assert {one.config.area for one in there.simulator.speakers.values() if one.sounds} == {old, new}
+        with pytest.raises(InvalidRequest) as refused:
+            await start(there, StartBroadcast(Kind.EMERGENCY, (old,), severity=Severity.RED))
+        assert [one["code"] for one in refused.value.errors] == ["retired-area"]
