@@ -531,6 +531,7 @@ def test_boards_of_others_are_foreign() -> None:
 
 def test_a_townships_key_does_not_write_on_the_countys_board() -> None:
     town = Authority("town", TOWN)
+    assert Rig(keys=(town.key,)).told(by=town).board(town.board(1)).player.refusals.foreign == 1
     rig = Rig(keys=(SERVER.key, town.key)).told().board(SERVER.board(1, order()))
     rig.board(town.board(9))
     assert (rig.sounds, rig.player.refusals.foreign) == ("o-1", 1)
