@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.generator import connect_packet, packet, subscribe_packet, text
+from bench.generator import connect_packet, cut, packet, subscribe_packet, text
 from broadcast.transport.broker import ManagedBroker, open_broker
 from broadcast.transport.broker_config import BrokerSettings
 from broadcast.transport.broker_users import server_user, speaker_user
@@ -61,35 +61,20 @@ class Consumer(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer + data if self._buffer else data
-        at, end, pubacks, now = 0, len(buffer), bytearray(), time.monotonic()
-        while at + 2 <= end:
-            size, shift, body = 0, 0, at + 1
-            while body < end:
-                digit = buffer[body]
-                size |= (digit & 0x7F) << shift
-                shift += 7
-                body += 1
-                if not digit & 0x80:
-                    break
-            else:
-                break
-            if body + size > end:
-                break
-            kind = buffer[at]
+        packets, self._buffer = cut(self._buffer + data)
+        pubacks, now = bytearray(), time.monotonic()
+        for kind, body in packets:
             if kind & 0xF0 == 0x30:
-                topic = buffer[body] << 8 | buffer[body + 1]
-                pubacks += b"\x40\x02" + buffer[body + 2 + topic : body + 4 + topic]
-                found = buffer.find(self.order, body, body + size) if self.order else -1
+                topic = body[0] << 8 | body[1]
+                pubacks += b"\x40\x02" + body[2 + topic : 4 + topic]
+                found = body.find(self.order) if self.order else -1
                 while found > 0:
-                    stage = Stage(buffer[found + len(self.order) + 1])
+                    stage = Stage(body[found + len(self.order) + 1])
                     self.counts[stage] += 1
                     self.last_at[stage] = now
-                    found = buffer.find(self.order, found + 1, body + size)
+                    found = body.find(self.order, found + 1)
             elif kind == 0x90 and not self.ready.done():
                 self.ready.set_result(None)
-            at = body + size
-        self._buffer = buffer[at:]
         if pubacks:
             self.transport.write(bytes(pubacks))
 

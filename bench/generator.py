@@ -86,6 +86,28 @@ class Crowd:
             endpoint.say()
 
 
+def cut(buffer: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
+    """The whole MQTT packets at the beginning of a buffer, as first byte and body, and what is left."""
+    packets = []
+    at, end = 0, len(buffer)
+    while at + 2 <= end:
+        size, shift, body = 0, 0, at + 1
+        while body < end:
+            digit = buffer[body]
+            size |= (digit & 0x7F) << shift
+            shift += 7
+            body += 1
+            if not digit & 0x80:
+                break
+        else:
+            break
+        if body + size > end:
+            break
+        packets.append((buffer[at], buffer[body : body + size]))
+        at = body + size
+    return packets, buffer[at:]
+
+
 class Endpoint(asyncio.Protocol):
     def __init__(self, crowd: Crowd, config: SpeakerConfig, ready: asyncio.Future[None]) -> None:
         self._crowd, self._config, self._ready = crowd, config, ready
@@ -105,24 +127,9 @@ class Endpoint(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer + data if self._buffer else data
-        at, end = 0, len(buffer)
-        while at + 2 <= end:
-            size, shift, body = 0, 0, at + 1
-            while body < end:
-                digit = buffer[body]
-                size |= (digit & 0x7F) << shift
-                shift += 7
-                body += 1
-                if not digit & 0x80:
-                    break
-            else:
-                break
-            if body + size > end:
-                break
-            self._packet(buffer[at], buffer[body : body + size])
-            at = body + size
-        self._buffer = buffer[at:]
+        packets, self._buffer = cut(self._buffer + data)
+        for kind, body in packets:
+            self._packet(kind, body)
 
     def _packet(self, kind: int, body: bytes) -> None:
         if kind & 0xF0 == 0x30:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from endpoints.arbitration import Listener, choose, next_change_ms, rank
+from endpoints.arbitration import Listener, choose, loudness_percent, next_change_ms, rank
 from endpoints.effects import Effect, Identity, Play, Stop
 from endpoints.kept import Progress
 from endpoints.ledger import Ledger
-from endpoints.protocol import Band, Kind, Order, OrderRule, Reason, Resume, Stage
+from endpoints.protocol import Kind, Order, OrderRule, Reason, Resume, Stage
 
-EMERGENCY_PERCENT = 60  # an emergency is at least this loud at a speaker that was muted or turned down
 BLOCK_MS = 20  # sound is taken up at whole blocks of this length
 
 
@@ -51,9 +50,8 @@ class Air:
         return self.on_air if self._on_air and self._on_air.started_at is not None else ""
 
     def volume_percent(self, order: Order) -> int:
-        """An order may raise the volume; an emergency lifts mute even if it says nothing of volume."""
-        floor = EMERGENCY_PERCENT if order.band >= Band.EMERGENCY else 0
-        return max(self._who.volume_percent, order.volume_percent, floor)
+        """How loud it sounds here; 0 is not at all."""
+        return loudness_percent(order, self._who.volume_percent)
 
     # ---- the sound card's word ------------------------------------------------------------------------------------------
 

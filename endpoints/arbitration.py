@@ -13,6 +13,7 @@ from endpoints.protocol import Band, Kind, Order, OrderRule, Severity
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
+EMERGENCY_PERCENT = 60  # an emergency is at least this loud at a speaker that was muted or turned down
 
 Key = tuple[int, int, int, int, str]
 
@@ -93,6 +94,15 @@ def _codes_covering(area: str) -> frozenset[str]:
     digits = significant(area)
     ends = [end for end in GROUP_ENDS if end <= len(digits)]
     return frozenset(digits[:end].ljust(length, "0") for end in ends for length in LENGTHS if end <= length)
+
+
+def loudness_percent(order: Order, own_percent: int) -> int:
+    """How loud an order sounds at a speaker whose own volume is that; 0 is not at all.
+
+    An order may raise the volume; an emergency lifts mute even if it says nothing of volume.
+    """
+    floor = EMERGENCY_PERCENT if order.band >= Band.EMERGENCY else 0
+    return max(own_percent, order.volume_percent, floor)
 
 
 def applies(order: Order, now_ms: int, listener: Listener) -> bool:

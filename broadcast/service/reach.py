@@ -15,7 +15,7 @@ from broadcast.domain.speakers import Speaker
 from broadcast.service.boards import Boards
 from broadcast.service.estate import Estate
 from broadcast.service.presence import Presence, Speakers, SpeakerStatus
-from endpoints.arbitration import NEWEST_WINS, Listener, choose, rank
+from endpoints.arbitration import NEWEST_WINS, Listener, choose, loudness_percent, rank
 from endpoints.area_codes import TOWNSHIP, depth, padded, significant
 from endpoints.protocol import Fault, Order, OrderRule
 
@@ -141,7 +141,7 @@ def places(tree: AreaTree, order: Order, meant: Sequence[Speaker], today: date) 
 def why_silent(speaker: Speaker, status: SpeakerStatus, order: Order) -> str:
     """What is known to be wrong with a speaker that is online; "" when nothing is."""
     said = [fault.name.lower() for fault in Fault if status.faults & fault]
-    if speaker.volume_percent == 0 and order.volume_percent == 0:
+    if loudness_percent(order, speaker.volume_percent) == 0:
         said.append("muted")
     return " ".join(said)
 

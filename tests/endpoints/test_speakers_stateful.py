@@ -10,8 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from endpoints.air import EMERGENCY_PERCENT
-from endpoints.arbitration import QuietHours, rank
+from endpoints.arbitration import EMERGENCY_PERCENT, QuietHours, rank
 from endpoints.area_codes import covers
 from endpoints.protocol import BANDS_OF, Band, Kind, Level, Order, OrderRule, Resume, Severity, Stage
 from tests.endpoints.rig import COUNTY, NEVER_QUIET, OTHER_TOWN, SERVER, TOWN, VILLAGE, Authority, Rig, ms, order

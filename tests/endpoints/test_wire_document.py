@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from endpoints import air, box, canonical, journal, ledger, mqtt_link, player, sealing, server_time
+from endpoints import air, arbitration, box, canonical, journal, ledger, mqtt_link, player, sealing, server_time
 from endpoints.fields import BadMessage
 from endpoints.protocol import (
     BANDS_OF,
@@ -220,7 +220,7 @@ def test_our_own_speaker_counts_a_refused_frame_as_the_document_says(vector: Any
         ("entries that were sent more than {} s ago", journal.RESEND_AFTER_S),
         ("A journal holds {} entries", journal.JOURNAL_LIMIT),
         ("of more than {:,} orders", ledger.LEDGER_LIMIT),
-        ("and {} in the bands EMERGENCY, LIVE_COMMAND and LIFE_SAFETY", air.EMERGENCY_PERCENT),
+        ("and {} in the bands EMERGENCY, LIVE_COMMAND and LIFE_SAFETY", arbitration.EMERGENCY_PERCENT),
         ("multiples of {} ms", air.BLOCK_MS),
         ("| keep alive | {} s |", box.KEEPALIVE_S),
         ("| {:,} bytes must be taken", sealing.MAX_FRAME_BYTES + 1_024),

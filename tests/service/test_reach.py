@@ -64,6 +64,10 @@ async def test_what_is_known_to_be_wrong_is_named() -> None:
         assert {(one.id, one.why) for one in quiet.faulty} == {(FIRST, "clock sound"), (SECOND, "muted")}
         loud = there.services.reach.of(command(), by=DUTY)  # an emergency raises the volume by itself
         assert {(one.id, one.why) for one in loud.faulty} == {(FIRST, "clock sound")}
+        still = there.services.reach.of(
+            command(volume_percent=0), by=DUTY
+        )  # and lifts mute at the speaker if it does not
+        assert {(one.id, one.why) for one in still.faulty} == {(FIRST, "clock sound")}
 
 
 async def test_what_has_the_air_gives_way_or_is_waited_for() -> None:
