@@ -145,7 +145,7 @@ BOARDS = {
     "two orders": Board(COUNTY, 7, 1_000, NOON_MS + 1, (NEWS, replace(FLOOD, id="o-2", asset=b"", asset_bytes=0, asset_ms=0))),
     "of a speaker": Board(SPEAKER, 2**63 - 1, 2**63 - 1, MAX_MS, ()),
 }  # fmt: skip
-TIME = TimeAnswer(SPEAKER, NONCE, 7, NOON_MS, BOOT, 17, OrderRule.SEVERITY_FIRST)
+TIME = TimeAnswer(SPEAKER, NONCE, 7, NOON_MS * 1000, NOON_MS * 1000 + 250, BOOT, 17, OrderRule.SEVERITY_FIRST)
 ASKING = Hello(SPEAKER, BOOT, NONCE, 0, 1, 1, "", 8, (0, 0, 0, 0), (), 0)
 HOLDS = (Held(TOWNSHIP, 7, 42), Held(COUNTY, 7, 1_000))
 SOUNDING = Hello(SPEAKER, BOOT, b"", 86_400, 18, 20, FLOOD.id, 0, (0, 3, 1, 2), HOLDS, NOON_MS)

@@ -24,7 +24,9 @@ from endpoints.protocol import (
     MAX_BOARD_BYTES,
     MAX_HELLO_BYTES,
     MAX_MS,
+    MAX_PING_BYTES,
     MAX_REPORT_BYTES,
+    MAX_STOCK_BYTES,
     BadMessage,
     Band,
     Order,
@@ -52,6 +54,11 @@ class Message(StrEnum):
     TIME = "time"
     HELLO = "hello"
     REPORT = "report"
+    PROGRAMME = "programme"
+    PING = "ping"
+    STOCK = "stock"
+    STREAM = "stream"
+    PROOF = "proof"
 
 
 MAX_PAYLOAD_BYTES: Mapping[Message, int] = {
@@ -59,6 +66,11 @@ MAX_PAYLOAD_BYTES: Mapping[Message, int] = {
     Message.TIME: MAX_ANSWER_BYTES,
     Message.HELLO: MAX_HELLO_BYTES,
     Message.REPORT: MAX_REPORT_BYTES,
+    Message.PROGRAMME: MAX_BOARD_BYTES,
+    Message.PING: MAX_PING_BYTES,
+    Message.STOCK: MAX_STOCK_BYTES,
+    Message.STREAM: MAX_ANSWER_BYTES,
+    Message.PROOF: MAX_HELLO_BYTES,
 }
 
 

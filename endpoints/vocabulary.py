@@ -104,6 +104,11 @@ class Reason(IntEnum):
     WAS_OFF = 12  # heard of after its end
     POWER_LOST = 13  # it sounded when the power went
     MUTED = 14  # its volume here is 0, and the order does not raise it
+    TOO_LATE = 15  # its latest start passed: nothing is caught up with
+    BUDGET = 16  # the routine minutes of this day are used up here
+    FALLBACK = 17  # the fallback sounds in its place
+    SILENT = 18  # it sounded, and nothing was heard in it
+    STREAM_LOST = 19  # the live source went away, or never came
 
 
 class Fault(IntEnum):
@@ -113,6 +118,8 @@ class Fault(IntEnum):
     CLOCK = 2
     SOUND = 4
     NO_TIME = 8
+    SILENCE = 16  # something should sound and what leaves the sound card is silence
+    FILES = 32  # files of the coming hours are not here, and can't be got now
 
 
 BANDS_OF: Mapping[Kind, frozenset[Band]] = {

@@ -229,7 +229,10 @@ class Ingest:
     def _answer(self, hello: Hello, exercise: bool, now_ms: int) -> None:
         status = self._speakers.status(hello.speaker)
         confirmed = self._speakers.confirmed_n(status) if status.boot == hello.boot else 0
-        answer = TimeAnswer(hello.speaker, hello.nonce, self._boards.epoch, now_ms, hello.boot, confirmed, self._rule)
+        now_us = now_ms * 1_000
+        answer = TimeAnswer(
+            hello.speaker, hello.nonce, self._boards.epoch, now_us, now_us, hello.boot, confirmed, self._rule
+        )
         frame = seal(encode_time_answer(answer), Message.TIME, exercise=exercise, signer=self._signers[exercise])
         try:
             self._wire.publish(time_topic(root_of(exercise), hello.speaker), frame, qos=0)

@@ -12,6 +12,8 @@ from sqlalchemy import BigInteger, Dialect, Integer, MetaData, SmallInteger, Str
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
+from endpoints.protocol import Part
+
 N = TypeVar("N", bound=IntEnum)
 W = TypeVar("W", bound=StrEnum)
 
@@ -82,3 +84,17 @@ class Codes(TypeDecorator[tuple[str, ...]]):
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[str, ...]:
         return tuple((value or "").split())
+
+
+class Parts(TypeDecorator[tuple[Part, ...]]):
+    """The files of a playlist: hash, bytes and milliseconds each, parted by spaces; a hash is hexadecimal."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Part, ...] | None, dialect: Dialect) -> str:
+        return " ".join(f"{part.asset.hex()}:{part.asset_bytes}:{part.asset_ms}" for part in value or ())
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[Part, ...]:
+        fields = (item.split(":") for item in (value or "").split())
+        return tuple(Part(bytes.fromhex(asset), int(size), int(ms)) for asset, size, ms in fields)

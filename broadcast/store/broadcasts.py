@@ -12,8 +12,8 @@ from sqlalchemy import Index, LargeBinary, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from broadcast.domain.broadcasts import LINGER_MS, Broadcast, Life, UnknownBroadcast
-from broadcast.store.base import Base, Codes, Number, Word, key
-from endpoints.protocol import Band, Kind, Level, Order, Resume, Severity, Tone
+from broadcast.store.base import Base, Codes, Number, Parts, Word, key
+from endpoints.protocol import Band, Kind, Level, Order, Part, Resume, Severity, Tone
 
 
 class BroadcastRecord(Base):
@@ -43,6 +43,13 @@ class BroadcastRecord(Base):
     gap_ms: Mapped[int]
     resume: Mapped[Resume] = mapped_column(Number(Resume))
     volume_percent: Mapped[int]
+    closing: Mapped[Tone] = mapped_column(Number(Tone))
+    more: Mapped[tuple[Part, ...]] = mapped_column(Parts)
+    start_by_ms: Mapped[int]
+    hard_at_ms: Mapped[int]
+    fade_ms: Mapped[int]
+    ceiling_percent: Mapped[int]
+    stream: Mapped[int]
 
     headline: Mapped[str]
     text: Mapped[str]

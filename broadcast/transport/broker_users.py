@@ -19,8 +19,13 @@ ITERATIONS = (
     1  # PBKDF2: passwords are 256 random bits, stretching them adds nothing but 60 µs of broker for each connect
 )
 _ROOTS = (LIVE_ROOT, EXERCISE_ROOT)
-OWN_READ = tuple(f"{root}/{kind}/%u" for root in _ROOTS for kind in ("board", "time"))
-OWN_WRITE = tuple(f"{root}/{kind}/%u" for root in _ROOTS for kind in ("report", "hello", "gone"))
+OWN_READ = tuple(f"{root}/{kind}/%u" for root in _ROOTS for kind in ("board", "programme", "time")) + tuple(
+    f"{root}/live/#"
+    for root in _ROOTS  # every packet is signed; a village may listen to what the next one is told
+)
+OWN_WRITE = tuple(
+    f"{root}/{kind}/%u" for root in _ROOTS for kind in ("report", "hello", "gone", "ping", "stock", "proof")
+)
 _ANY_ROOT = (
     f"+/{LIVE_ROOT.partition('/')[2]}"  # live or exercise in one line: half the lines, half the time to read them
 )
@@ -58,11 +63,11 @@ class BrokerUser:
 
 
 def speaker_user(speaker: str, password: str, ancestors: Iterable[str]) -> BrokerUser:
-    """A speaker reads the boards of its own areas and of itself and writes only its own reports.
+    """A speaker reads what stands under its own areas and itself (boards, programmes) and writes only its own reports.
 
     :param ancestors: 12-digit codes of county, township and village.
     """
-    return BrokerUser(speaker, password, read=tuple(f"{_ANY_ROOT}/board/{area}" for area in ancestors))
+    return BrokerUser(speaker, password, read=tuple(f"{_ANY_ROOT}/+/{area}" for area in ancestors))
 
 
 def server_user(name: str, password: str) -> BrokerUser:

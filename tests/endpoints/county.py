@@ -158,7 +158,16 @@ class ServerDouble:
         self.hellos[speaker] = hello
         if hello.nonce and self.answers:
             confirmed = self._confirmed.get((speaker, hello.boot), 0)
-            answer = TimeAnswer(speaker, hello.nonce, 1, now_ms(), hello.boot, confirmed, OrderRule.SEVERITY_FIRST)
+            answer = TimeAnswer(
+                speaker,
+                hello.nonce,
+                1,
+                now_ms() * 1000,
+                now_ms() * 1000,
+                hello.boot,
+                confirmed,
+                OrderRule.SEVERITY_FIRST,
+            )
             frame = seal(encode_time_answer(answer), Message.TIME, exercise=False, signer=SIGNER)
             self.link.publish(time_topic(LIVE_ROOT, speaker), frame, 0)
 

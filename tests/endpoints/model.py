@@ -399,7 +399,9 @@ class Search:
 
     def _answer(self, step: int, epoch: int, nonce: bytes) -> bytes:
         name = f"time {step} {epoch} {nonce.decode()}"
-        answer = TimeAnswer("v-001", nonce, epoch, server_ms(step), 0, 0, OrderRule.SEVERITY_FIRST)
+        answer = TimeAnswer(
+            "v-001", nonce, epoch, server_ms(step) * 1000, server_ms(step) * 1000, 0, 0, OrderRule.SEVERITY_FIRST
+        )
         return self.trust.frames.get(name) or self.trust.add(name, encode_time_answer(answer))
 
     # ---- what must hold ---------------------------------------------------------------------------------------------------

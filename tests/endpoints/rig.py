@@ -86,7 +86,9 @@ class Authority:
         confirmed: tuple[int, int] = (0, 0),
         rule: OrderRule = OrderRule.SEVERITY_FIRST,
     ) -> bytes:
-        payload = encode_time_answer(TimeAnswer(speaker, nonce, epoch, server_ms, *confirmed, rule))
+        payload = encode_time_answer(
+            TimeAnswer(speaker, nonce, epoch, server_ms * 1000, server_ms * 1000, *confirmed, rule)
+        )
         return seal(payload, Message.TIME, exercise=self.exercise, signer=self.signer)
 
 

@@ -54,7 +54,9 @@ ORDER = Order(
     volume_percent=90,
 )
 BOARD = Board(TOWNSHIP, epoch=7, version=42, written_at_ms=NOW_MS, orders=(ORDER,))
-TIME = TimeAnswer(SPEAKER, bytes(range(8)), 7, NOW_MS, 123_456, 17, OrderRule.SEVERITY_FIRST)
+TIME = TimeAnswer(
+    SPEAKER, bytes(range(8)), 7, NOW_MS * 1000, NOW_MS * 1000 + 250, 123_456, 17, OrderRule.SEVERITY_FIRST
+)
 HELLO = Hello(
     speaker=SPEAKER,
     boot=123_456,

@@ -43,14 +43,15 @@ def test_an_empty_database_gets_the_tables(tmp_path: Path) -> None:
 
 
 def test_older_tables_are_refused_or_brought_up(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "HEAD", "0002")
-    monkeypatch.setattr(schema, "REVISIONS", frozenset({"0001", "0002"}))
-    with pytest.raises(SchemaNotCurrent, match=r"revision 0001, this program needs 0002: .*run `lianbo db upgrade`"):
+    now = schema.HEAD
+    monkeypatch.setattr(schema, "HEAD", "9999")
+    monkeypatch.setattr(schema, "REVISIONS", frozenset({now, "9999"}))
+    with pytest.raises(SchemaNotCurrent, match=rf"revision {now}, this program needs 9999: .*run `lianbo db upgrade`"):
         open_store(sqlite_url, upgrades_itself=False)
     asked: list[str] = []
     monkeypatch.setattr(schema, "migrate", lambda connection: asked.append(schema.revision(connection) or ""))
     upgrade(sqlite_url)
-    assert asked == ["0001"]
+    assert asked == [now]
 
 
 def test_a_failed_upgrade_leaves_the_old_tables(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,16 +60,17 @@ def test_a_failed_upgrade_leaves_the_old_tables(sqlite_url: str, monkeypatch: py
 
     def half(connection: object) -> None:
         connection.execute(text("ALTER TABLE fact ADD COLUMN extra TEXT"))  # type: ignore[attr-defined]
-        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))  # type: ignore[attr-defined]
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))  # type: ignore[attr-defined]
         raise PowerCut
 
+    now = schema.HEAD
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "HEAD", "0002")
-        patch.setattr(schema, "REVISIONS", frozenset({"0001", "0002"}))
+        patch.setattr(schema, "HEAD", "9999")
+        patch.setattr(schema, "REVISIONS", frozenset({now, "9999"}))
         patch.setattr(schema, "migrate", half)
         with pytest.raises(PowerCut):
             upgrade(sqlite_url)
-    assert upgrade(sqlite_url) == ("0001", "0001")
+    assert upgrade(sqlite_url) == (now, now)
     test_the_migrations_make_what_the_models_say(sqlite_url)
 
 
