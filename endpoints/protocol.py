@@ -122,7 +122,7 @@ __all__ = [
     "OrderRule",
     "Part",
     "Ping",
-    "Programme",
+    "ProgrammeBoard",
     "Reason",
     "Report",
     "Resume",
@@ -184,7 +184,7 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class Programme:
+class ProgrammeBoard:
     """The routine programme of one area or speaker for the coming hours (节目单): a board of its own, so that an emergency's
     stays small. Its orders are all ROUTINE; what stands here before its time is staged, not reported.
 
@@ -272,7 +272,7 @@ def decode_board(payload: bytes) -> Board:
     )
 
 
-def encode_programme(programme: Programme) -> bytes:
+def encode_programme(programme: ProgrammeBoard) -> bytes:
     """:raises BadMessage: for what a speaker would not read."""
     fallback = [] if programme.fallback is None else [part_to_list(programme.fallback)]
     payload = canonical.encode(
@@ -292,7 +292,7 @@ def encode_programme(programme: Programme) -> bytes:
     return payload
 
 
-def decode_programme(payload: bytes) -> Programme:
+def decode_programme(payload: bytes) -> ProgrammeBoard:
     """:raises BadMessage: a programme is taken whole or not at all."""
     read = Fields.of("programme", unpack("programme", payload, MAX_BOARD_BYTES), 9)
     orders = tuple(order_from_map(item) for item in read.items(5, "orders", MAX_SLOTS))
@@ -304,7 +304,7 @@ def decode_programme(payload: bytes) -> Programme:
     if len(hours) not in (0, 24):
         raise BadMessage("programme.volume_by_hour", "neither none nor 24")
     fallback = [part_from_list("programme.fallback", item) for item in read.items(9, "fallback", 1)]
-    return Programme(
+    return ProgrammeBoard(
         scope=read.text(1, "scope", is_scope),
         epoch=read.uint(2, "epoch"),
         version=read.uint(3, "version"),
