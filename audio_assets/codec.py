@@ -1,4 +1,4 @@
-"""Files to samples and back: Ogg Opus and WAV in, Ogg Opus out, loudness by EBU R128. The one module that knows PyAV.
+"""Files to samples and back: Ogg Opus and WAV in, Ogg Opus out, loudness by EBU R128. PyAV is known here and in `streamed`.
 
 What comes in was uploaded by a person, so it is hostile: the container is chosen here by its first bytes and not by libav,
 which would follow a playlist into local files; size, length and channels have limits.
@@ -8,9 +8,10 @@ The server's own process does not import this module (see `worker`): libav costs
 import io
 import math
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 import av
 import av.filter
@@ -66,6 +67,17 @@ def decode(data: bytes, *, max_ms: int = MAX_MS) -> Pcm:
     return pcm
 
 
+@contextmanager
+def open_ogg(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
+    """An Ogg Opus file on the disk, to be read piece by piece.
+
+    :raises UnsupportedAudio: another format. :raises av.FFmpegError: damaged. :raises OSError: it can't be read.
+    """
+    options = {"format_whitelist": "ogg", "codec_whitelist": ",".join(_CONTAINERS["ogg"])}
+    with av.open(f"file:{path}", "r", format="ogg", options=options) as file:
+        yield file, _only_stream(file, "ogg")
+
+
 def encode(pcm: Pcm, *, bit_rate: int = BIT_RATE) -> bytes:
     """An Ogg Opus file. The same samples give the same bytes on the same build of libopus: no date, no random serial."""
     out = io.BytesIO()
@@ -86,7 +98,7 @@ def resample(data: bytes, rate_hz: int) -> Pcm:
     out = bytearray()
     for frame in chain(_frames(data, rate_hz), (None,)):
         for piece in resampler.resample(frame):
-            out += _samples_of(piece)
+            out += samples_of(piece)
     return Pcm(bytes(out))
 
 
@@ -123,7 +135,7 @@ def _limited(pcm: Pcm, gain_db: float, ceiling_dbtp: float) -> Pcm:
     limiter = ("alimiter", f"limit={limit:.5f}:attack=5:release=50:level=0:latency=1")
     out = bytearray()
     for frame in _filtered(pcm.data, ("volume", f"volume={gain_db:.3f}dB:precision=double"), limiter):
-        out += _samples_of(frame)
+        out += samples_of(frame)
     return Pcm(bytes(out[: len(pcm.data)]).ljust(len(pcm.data), b"\0"))
 
 
@@ -153,7 +165,7 @@ def _read(file: InputContainer, stream: AudioStream, max_ms: int) -> Pcm:
 
     def take(frame: AudioFrame | None) -> None:
         for piece in resampler.resample(frame):
-            out.extend(_samples_of(piece))
+            out.extend(samples_of(piece))
         if len(out) > max_ms * SAMPLES_PER_MS * SAMPLE_BYTES:
             raise AudioTooLong(max_ms)
 
@@ -191,7 +203,8 @@ def _frames(data: bytes, rate_hz: int) -> Iterator[AudioFrame]:
         yield frame
 
 
-def _samples_of(frame: AudioFrame) -> bytes:
+def samples_of(frame: AudioFrame) -> bytes:
+    """The samples of a mono s16 frame."""
     return bytes(frame.planes[0])[: frame.samples * SAMPLE_BYTES]  # a plane may be padded
 
 

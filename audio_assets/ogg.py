@@ -16,6 +16,14 @@ class NoOggOpus(ValueError):
 
 
 def duration_ms(path: Path) -> int:
+    """Its length in whole milliseconds, rounded down.
+
+    :raises NoOggOpus: it is something else, or cut off. :raises OSError: it can't be read.
+    """
+    return duration_samples(path) * 1000 // RATE_HZ
+
+
+def duration_samples(path: Path) -> int:
     """Its length as it sounds: the last position less the samples that a decoder drops at the beginning (RFC 7845 §4.3).
 
     :raises NoOggOpus: it is something else, or cut off. :raises OSError: it can't be read.
@@ -32,7 +40,7 @@ def duration_ms(path: Path) -> int:
     played = _last_position(tail) - dropped
     if played <= 0:
         raise NoOggOpus(f"{path.name} holds no sound")
-    return played * 1000 // RATE_HZ
+    return played
 
 
 def _last_position(tail: bytes) -> int:
