@@ -7,15 +7,27 @@ sounds before it is reported. Nothing is queued here while the link is down; the
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Protocol
 
 from endpoints.fields import BadMessage
 from endpoints.kept import Kept
 from endpoints.mqtt_link import AckToken, BrokerAddress, LinkError, MqttLink, OnMessage, Will
-from endpoints.player import Effect, Identity, Keep, Play, Player, Send, Stop, Trust
-from endpoints.protocol import Order, board_topic, gone_topic, hello_topic, report_topic, root_of, time_topic
+from endpoints.output import Output
+from endpoints.player import Effect, Identity, Keep, Play, Player, Send, Stop, Trust, Volume
+from endpoints.protocol import (
+    Order,
+    board_topic,
+    gone_topic,
+    hello_topic,
+    ping_topic,
+    programme_topic,
+    report_topic,
+    root_of,
+    stock_topic,
+    time_topic,
+)
 from endpoints.sealing import MAX_FRAME_BYTES, Message
 from endpoints.vocabulary import Fault, Reason
 
@@ -23,7 +35,16 @@ KEEPALIVE_S = 30
 MAX_INFLIGHT = 64
 MAX_OUTBOX_BYTES = 1024 * 1024
 
+SAID_ON: Mapping[Message, tuple[Callable[[str, str], str], int]] = {  # where each message goes, and its QoS
+    Message.HELLO: (hello_topic, 0),
+    Message.REPORT: (report_topic, 1),
+    Message.STOCK: (stock_topic, 0),
+    Message.PING: (ping_topic, 0),
+}
+
 log = logging.getLogger(__name__)
+
+Handler = Callable[[bytes], None]
 
 
 class Clock(Protocol):
@@ -53,29 +74,6 @@ class Disk(Protocol):
         """:raises OSError: full or broken; what was there is as it was."""
 
 
-class Sounding(Protocol):
-    """Whom an output tells what became of one `play`. Never from inside `play` or `stop`; after a `stop` nobody listens."""
-
-    def started(self) -> None: ...
-    def finished(self) -> None: ...
-    def failed(self, reason: Reason) -> None: ...
-
-
-class Output(Protocol):
-    """What makes an order heard. At most one plays; `play` while another fades out follows it."""
-
-    @property
-    def broken(self) -> bool:
-        """The sound card is known not to work; the next heartbeat says so."""
-
-    def play(self, play: Play, sounding: Sounding, *, left_s: float) -> None:
-        """:param left_s: until the order's end, when the player will stop it."""
-
-    def stop(self, order: str) -> None: ...
-    def expect(self, orders: tuple[Order, ...]) -> None:
-        """These are the orders that may have to sound, now or later: time to fetch their files."""
-
-
 class Box:
     """One speaker (音柱、大喇叭). Made and called inside one event loop; callbacks run in it and none of them waits.
 
@@ -86,6 +84,7 @@ class Box:
 
     __slots__ = (
         "_disk",
+        "_handlers",
         "_loop",
         "_now_sounds",
         "_output",
@@ -134,8 +133,14 @@ class Box:
             max_outbox_bytes=MAX_OUTBOX_BYTES,
             max_packet_bytes=MAX_FRAME_BYTES + 1024,
         )
-        topics = [*(board_topic(root, scope) for scope in who.scopes), time_topic(root, who.id)]
-        self.link.subscribe((topic, 1) for topic in topics)
+        hear_board, hear_programme = self._hear_board, self._hear_programme
+        self._handlers: dict[str, Handler] = {
+            time_topic(root, who.id): self._hear_time,
+            **{board_topic(root, scope): hear_board for scope in who.scopes},
+            **{programme_topic(root, scope): hear_programme for scope in who.scopes},
+        }
+        self.link.subscribe((topic, 1) for topic in self._handlers)
+        output.on_change(self.on_output_changed)
 
     def start(self, *, delay_s: float = 0.0, online: bool = True) -> None:
         """Power on: take up what was kept, and connect, if there is a line."""
@@ -159,8 +164,23 @@ class Box:
         self._tick()
 
     def on_output_changed(self) -> None:
-        """The sound card broke or works again."""
+        """The sound card broke or works again, silence was heard, or the stock of files has changed."""
         self.player.fault(Fault.SOUND, present=self._output.broken)
+        self.player.fault(Fault.SILENCE, present=self._output.silent)
+        self.player.fault(Fault.FILES, present=self._output.short_of_files)
+
+    def listen(self, topic: str, handler: Handler, *, qos: int = 0) -> None:
+        """Subscribe to one more topic, now or when there is a connection, and again after each reconnect.
+
+        :param handler: gets each payload that is not empty; what is retained there comes at each subscription.
+        """
+        self._handlers[topic] = handler
+        self.link.subscribe([(topic, qos)])
+
+    def unlisten(self, topic: str) -> None:
+        """Nothing of that topic is handed on any more."""
+        if self._handlers.pop(topic, None) is not None:
+            self.link.unsubscribe([topic])
 
     def _quieten(self) -> None:
         self._cancel_timer()
@@ -191,20 +211,27 @@ class Box:
 
     def hear(self, topic: str, payload: bytes) -> None:
         """A message came; empty is how a broker's retained message is cleared, and says nothing."""
-        if not payload:
-            return
-        if "/board/" in topic:
-            self._carry_out(self.player.board(payload, self.clock.now()))
-        else:
-            self._carry_out(self.player.time(payload, self.clock.now()))  # takes up boards that came before the time
-        self._output.expect(self.player.orders)
+        handler = self._handlers.get(topic)
+        if payload and handler is not None:
+            handler(payload)
+
+    def _hear_board(self, frame: bytes) -> None:
+        self._carry_out(self.player.board(frame, self.clock.now()))
+        self._output.expect(self.player.wanted)
+
+    def _hear_programme(self, frame: bytes) -> None:
+        """Not followed yet."""
+
+    def _hear_time(self, frame: bytes) -> None:
+        self._carry_out(self.player.time(frame, self.clock.now()))  # takes up boards that came before the time
+        self._output.expect(self.player.wanted)
 
     # What the output tells ------------------------------------------------------------------------------------------------
 
-    def sounding_started(self, sounding: "_Sounding") -> None:
+    def sounding_started(self, sounding: "_Sounding", reason: Reason) -> None:
         if sounding is self._now_sounds:
             self.on_output_changed()
-            self._carry_out(self.player.started(sounding.order, self.clock.now()))
+            self._carry_out(self.player.started(sounding.order, self.clock.now(), reason))
 
     def sounding_ended(self, sounding: "_Sounding", failure: Reason) -> None:
         if sounding is not self._now_sounds:
@@ -229,7 +256,10 @@ class Box:
                     self._output.stop(order)
                 case Play(order):
                     self._now_sounds = _Sounding(self, order.id)
-                    self._output.play(effect, self._now_sounds, left_s=self._left_s(order))
+                    at = None if effect.at_ms is None else self.player.when(effect.at_ms)
+                    self._output.play(effect, self._now_sounds, left_s=self._left_s(order), at=at)
+                case Volume(order, percent):
+                    self._output.set_volume(order, percent)
                 case Send(message, frame):
                     self._say(message, frame)
         self._set_timer()
@@ -252,12 +282,9 @@ class Box:
 
     def _say(self, message: Message, frame: bytes) -> None:
         who = self.player.who
-        root = root_of(who.exercise)
+        topic, qos = SAID_ON[message]
         try:
-            if message is Message.HELLO:
-                self.link.publish(hello_topic(root, who.id), frame, 0)
-            else:
-                self.link.publish(report_topic(root, who.id), frame, 1)
+            self.link.publish(topic(root_of(who.exercise), who.id), frame, qos)
         except LinkError as err:
             log.debug("%s: not said now: %s", who.id, err)  # a heartbeat is worth nothing later, a report comes again
 
@@ -291,8 +318,8 @@ class _Sounding:
     def __init__(self, box: Box, order: str) -> None:
         self._box, self.order = box, order
 
-    def started(self) -> None:
-        self._box.sounding_started(self)
+    def started(self, reason: Reason = Reason.NONE) -> None:
+        self._box.sounding_started(self, reason)
 
     def finished(self) -> None:
         self._box.sounding_ended(self, Reason.NONE)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from endpoints.arbitration import QuietHours
 from endpoints.area_codes import ancestors
 from endpoints.kept import Kept
-from endpoints.protocol import Order
+from endpoints.protocol import Order, Part
 from endpoints.sealing import Message
 
 
@@ -31,12 +31,48 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file that may have to sound, and from when on; 0 for one that may be needed at any time."""
+
+    part: Part
+    needed_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OnHand:
+    """What a speaker has of the files that are wanted of it.
+
+    :param lacking: what is not here, that needed first first.
+    """
+
+    held: int
+    held_bytes: int
+    free_bytes: int
+    lacking: tuple[Wanted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Play:
-    """Hand this to the sound card from `from_ms` on; say `started`, then `finished` or `failed`."""
+    """Hand this to the sound card from `from_ms` on; say `started`, then `finished` or `failed`.
+
+    :param at_ms: the server's time when `from_ms` should leave the loudspeaker, so that neighbours are in step; it comes a moment
+        before that. None: at once, and in step with nobody.
+    :param fallback: what to sound when the order's own file is not here or is silent; routine alone has one.
+    """
 
     order: Order
     from_ms: int
     volume_percent: int
+    at_ms: int | None = None
+    fallback: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What sounds goes on louder or softer, without beginning anew."""
+
+    order: str
+    percent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +84,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Publish this frame as HELLO (QoS 0) or REPORT (QoS 1). It may get lost; what matters comes again."""
+    """Publish this frame: a REPORT with QoS 1, everything else with QoS 0. It may get lost; what matters comes again."""
 
     message: Message
     frame: bytes
@@ -64,4 +100,4 @@ class Keep:
     kept: Kept
 
 
-Effect = Play | Stop | Send | Keep
+Effect = Play | Volume | Stop | Send | Keep

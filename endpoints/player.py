@@ -16,7 +16,7 @@ from random import Random
 
 from endpoints.air import Air
 from endpoints.area_codes import covers
-from endpoints.effects import Effect, Identity, Keep, Play, Send, Stop
+from endpoints.effects import Effect, Identity, Keep, Play, Send, Stop, Volume, Wanted
 from endpoints.journal import Journal
 from endpoints.kept import Kept
 from endpoints.ledger import Ledger, begins_again, is_usurped
@@ -39,7 +39,7 @@ from endpoints.sealing import Message, NotAuthentic, TrustedKey, seal_by_speaker
 from endpoints.server_time import ServerTime
 from endpoints.shelf import Copy, Shelf, Trust, Verdict
 
-__all__ = ["Effect", "Identity", "Keep", "Play", "Player", "Refusals", "Send", "Stop", "Trust"]
+__all__ = ["Effect", "Identity", "Keep", "Play", "Player", "Refusals", "Send", "Stop", "Trust", "Volume"]
 
 HELLO_EVERY_S = 20.0
 WAIT_FOR_SOUND_S = (
@@ -155,6 +155,20 @@ class Player:
         """The server's time, or None before the first fresh signed answer."""
         return self._time.now_ms(now)
 
+    def when(self, server_ms: int) -> float | None:
+        """When it is that time at the server, on the monotonic clock; None before the first answer."""
+        return self._time.when(server_ms)
+
+    @property
+    def wanted(self) -> tuple[Wanted, ...]:
+        """The files of all that may still sound, each once, those needed first first."""
+        live = (order for order in self._mine.values() if not self._ledger[order.id].terminal)
+        first: dict[bytes, Wanted] = {}
+        for order in sorted(live, key=lambda one: one.not_before_ms):
+            for part in order.parts:
+                first.setdefault(part.asset, Wanted(part, order.not_before_ms))
+        return tuple(first.values())
+
     # ---- what happens ---------------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Effect]:
@@ -214,8 +228,11 @@ class Player:
             self._say_hello(now, ask=False)  # none without the time is believed; the boards that waited are on it
         return self._decide(now)
 
-    def started(self, order: str, now: float) -> list[Effect]:
-        """The sound card took the first frame."""
+    def started(self, order: str, now: float, reason: Reason = Reason.NONE) -> list[Effect]:
+        """The sound card took the first frame.
+
+        :param reason: FALLBACK when the fallback sounds in its place.
+        """
         return self._flush(now) if self._air.started(order, self._time.now_ms(now), now) else []
 
     def finished(self, order: str, now: float) -> list[Effect]:

@@ -47,6 +47,10 @@ class ServerTime:
         """The server's time, or None before the first one that can be trusted."""
         return None if self._anchor is None else self._anchor.server_ms + int((now - self._anchor.at) * 1000)
 
+    def when(self, server_ms: int) -> float | None:
+        """When it is that time at the server, on the monotonic clock; None before the first answer."""
+        return None if self._anchor is None else self._anchor.at + (server_ms - self._anchor.server_ms) / 1000
+
     def floor_ms(self, now: float) -> int:
         """It is at least this late: the time where it is known, else what the last run wrote."""
         now_ms = self.now_ms(now)

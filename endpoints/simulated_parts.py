@@ -6,11 +6,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from endpoints.box import Sounding
+from endpoints.effects import OnHand, Wanted
 from endpoints.fields import BadMessage
 from endpoints.kept import Kept
+from endpoints.output import Sounding
 from endpoints.player import Play, Trust
-from endpoints.protocol import Order
 from endpoints.sealing import Message, NotAuthentic, Opened, TrustedKey
 from endpoints.vocabulary import Reason
 
@@ -113,7 +113,12 @@ class SimulatedOutput:
         """The order that is heard now, or empty."""
         return self._order if self._started else ""
 
-    def play(self, play: Play, sounding: Sounding, *, left_s: float) -> None:
+    silent = short_of_files = False
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Whoever breaks it tells the box."""
+
+    def play(self, play: Play, sounding: Sounding, *, left_s: float, at: float | None) -> None:
         self._clear()
         self._order, self._sounding = play.order.id, sounding
         self._timer = self._loop.call_later(self._latency_s, self._start, play)
@@ -122,8 +127,15 @@ class SimulatedOutput:
         if order == self._order:
             self._clear()
 
-    def expect(self, orders: tuple[Order, ...]) -> None:
+    def set_volume(self, order: str, percent: int) -> None:
+        """Nobody hears it."""
+
+    def expect(self, wanted: tuple[Wanted, ...]) -> None:
         """Nothing to fetch."""
+
+    def stock(self) -> OnHand:
+        """Nothing was fetched."""
+        return OnHand(0, 0, 0)
 
     def break_down(self, *, broken: bool) -> None:
         self.broken = broken

@@ -18,8 +18,9 @@ from audio_assets.library import AssetDamaged, AssetError, AssetLibrary, AssetMi
 from audio_assets.pcm import Pcm
 from audio_assets.rendering import AudioTooLong, UnsupportedAudio
 from audio_assets.tones import ToneId, tone
-from endpoints.box import Sounding
+from endpoints.effects import OnHand, Wanted
 from endpoints.fetch import AssetNotOffered, FetchGivenUp
+from endpoints.output import Sounding
 from endpoints.player import Play
 from endpoints.protocol import Order
 from endpoints.sinks import SinkLost
@@ -92,6 +93,8 @@ class VoiceOutput:
         """The sound card is away."""
         return self._voice.sink_lost
 
+    silent = short_of_files = False
+
     async def start(self) -> None:
         """Compute the tones, so that the first emergency need not wait for that, and open up."""
         for which in ToneId:
@@ -109,7 +112,7 @@ class VoiceOutput:
 
     # What the box says ----------------------------------------------------------------------------------------------------
 
-    def play(self, play: Play, sounding: Sounding, *, left_s: float) -> None:
+    def play(self, play: Play, sounding: Sounding, *, left_s: float, at: float | None) -> None:
         self._end()
         order = play.order
         self._count += 1
@@ -127,9 +130,20 @@ class VoiceOutput:
         if order == self._order:
             self._end()
 
-    def expect(self, orders: tuple[Order, ...]) -> None:
+    def set_volume(self, order: str, percent: int) -> None:
+        if order == self._order:
+            self._voice.set_gain(self._token, gain_db(percent))
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+
+    def stock(self) -> OnHand:
+        """Not counted yet."""
+        return OnHand(0, 0, 0)
+
+    def expect(self, wanted: tuple[Wanted, ...]) -> None:
         """Fetch what will be needed, and forget the downloads that nobody needs any more."""
-        expected = {order.asset: order.asset_bytes for order in orders if order.asset}
+        expected = {one.part.asset: one.part.asset_bytes for one in wanted}
         if expected.keys() == self._expected.keys():
             return
         self._expected = expected
