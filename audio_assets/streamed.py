@@ -5,7 +5,7 @@ agree with one that heard everything before (RFC 7845 §4.6), so it starts that 
 libav reads the file itself and decodes without Python's lock: the thread that feeds the sound card goes on meanwhile.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class OpusFile:
         except NoOggOpus as err:
             raise UnsupportedAudio(str(err)) from err
 
-    def read(self, from_sample: int = 0) -> Iterator[bytes]:
+    def read(self, from_sample: int = 0) -> Generator[bytes, None, None]:
         """Its samples from there on, in pieces of about 20 ms.
 
         :raises UnsupportedAudio: while it is read: damaged, or another format. :raises OSError: the disk does not give it.
