@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from broadcast.domain.areas import AreaTree, minimal_cover
 from broadcast.domain.errors import BroadcastError
@@ -162,7 +163,7 @@ def as_of_today(command: StartBroadcast, tree: AreaTree) -> StartBroadcast:
 def check(command: StartBroadcast, tree: AreaTree, known_speakers: Collection[str], *, now_ms: int) -> list[Fault]:
     """Every field that is wrong, not only the first."""
     faults: list[Fault] = []
-    faults += _check_targets(command, tree, known_speakers, day_of(now_ms))
+    faults += check_targets(command, tree, known_speakers, day_of(now_ms))
     faults += _check_text(command)
     faults += _check_times(command, now_ms)
     if not 1 <= command.repeats <= MAX_REPEATS:
@@ -182,9 +183,19 @@ def check(command: StartBroadcast, tree: AreaTree, known_speakers: Collection[st
     return faults
 
 
-def _check_targets(
-    command: StartBroadcast, tree: AreaTree, known_speakers: Collection[str], today: date
-) -> Iterable[Fault]:
+class Targeted(Protocol):
+    """What says where it shall sound."""
+
+    @property
+    def areas(self) -> tuple[str, ...]: ...
+    @property
+    def excluded(self) -> tuple[str, ...]: ...
+    @property
+    def speakers(self) -> tuple[str, ...]: ...
+
+
+def check_targets(command: Targeted, tree: AreaTree, known_speakers: Collection[str], today: date) -> Iterable[Fault]:
+    """What is wrong with where something shall sound."""
     if not command.areas and not command.speakers:
         yield Fault("areas", "empty-target")
     if len(command.areas) > MAX_AREAS:

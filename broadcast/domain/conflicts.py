@@ -14,6 +14,8 @@ from broadcast.domain.programmes import AreaPlan, Content, Programme
 from endpoints.arbitration import QuietHours
 from endpoints.protocol import Order, OrderRule
 
+USUAL_QUIET_HOURS = QuietHours()
+
 
 class Cause(StrEnum):
     """Why the one wins over the other: the first part of the key to the air in which they differ."""
@@ -151,7 +153,7 @@ def preview(
     plans: Iterable[AreaPlan] = (),
     live: Iterable[Order] = (),
     speakers: Mapping[str, str] | None = None,
-    quiet: QuietHours = QuietHours(),
+    quiet: QuietHours = USUAL_QUIET_HOURS,
     rule: OrderRule = OrderRule.SEVERITY_FIRST,
 ) -> Preview:
     """What the programme, new or changed, meets in from ≤ start < until.

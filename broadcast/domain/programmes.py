@@ -207,7 +207,7 @@ class Programme:
 
 @dataclass(frozen=True, slots=True)
 class AreaPlan:
-    """What holds for all routine of an area (区域播出规则). Of those above a speaker, the smallest area's that says something counts.
+    """What holds for all routine of an area (区域播出规则). The smallest area above a speaker that says something counts.
 
     :param volume_by_hour: 24 percentages of the speaker's own volume, by the hour of its local time; empty: says nothing.
     :param budget_min: minutes of routine a day at most (每日播出时长上限); 0: says nothing.
