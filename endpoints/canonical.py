@@ -8,7 +8,7 @@ types alone, and equal to its own re-encoding.
 
 import cbor2
 
-MAX_DEPTH = 4
+MAX_DEPTH = 5  # a file of a playlist of an order on a board
 MAX_TAG = 300  # every tag that cbor2 knows a decoder for lies below
 
 

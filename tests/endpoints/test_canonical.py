@@ -106,7 +106,7 @@ REFUSED = {
     "text that is not UTF-8": "61ff",
     "a surrogate": "63eda080",
     "an overlong NUL": "62c080",
-    "five deep": "818181818101",
+    "six deep": "81818181818101",
 }
 
 
@@ -121,8 +121,8 @@ def test_longer_input_is_refused_unread() -> None:
         decode(encode(bytes(10)), max_bytes=10)
 
 
-def test_four_deep_is_read() -> None:
-    assert decode(encode([[[[1]]]]), max_bytes=10) == [[[[1]]]]
+def test_five_deep_is_read() -> None:
+    assert decode(encode([[[[[1]]]]]), max_bytes=10) == [[[[[1]]]]]
 
 
 @given(values)

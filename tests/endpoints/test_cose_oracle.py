@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from endpoints.protocol import MAX_MS, Band, encode_board, encode_hello, encode_report, encode_time_answer
+from endpoints.protocol import (
+    MAX_MS,
+    Band,
+    encode_board,
+    encode_hello,
+    encode_programme,
+    encode_report,
+    encode_stock,
+    encode_time_answer,
+)
 from endpoints.sealing import (
     Ed25519Signer,
     Message,
@@ -19,7 +28,7 @@ from endpoints.sealing import (
     seal,
     seal_by_speaker,
 )
-from tests.endpoints.wire_examples import BOARD, COUNTY, HELLO, REPORT, TIME
+from tests.endpoints.wire_examples import BOARD, COUNTY, HELLO, PROGRAMME, REPORT, STOCK, TIME
 
 ORACLE = os.environ.get("LIANBO_ORACLE", "")
 pytestmark = pytest.mark.skipif(
@@ -37,6 +46,8 @@ PAYLOADS = {
     Message.TIME: [encode_time_answer(TIME)],
     Message.HELLO: [encode_hello(HELLO), b"", bytes(23), bytes(24), bytes(255), bytes(256)],
     Message.REPORT: [encode_report(REPORT)],
+    Message.PROGRAMME: [encode_programme(PROGRAMME)],
+    Message.STOCK: [encode_stock(STOCK)],
 }
 CASES = [
     (message, payload, exercise) for message, some in PAYLOADS.items() for payload in some for exercise in (False, True)
@@ -48,7 +59,7 @@ def aad(message: Message, exercise: bool) -> str:
 
 
 def kind(message: Message) -> str:
-    return "sign1" if message in {Message.BOARD, Message.TIME} else "mac0"
+    return "sign1" if message in {Message.BOARD, Message.TIME, Message.PROGRAMME} else "mac0"
 
 
 def ours(message: Message, payload: bytes, exercise: bool) -> bytes:

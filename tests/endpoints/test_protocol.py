@@ -12,21 +12,30 @@ from endpoints.protocol import (
     BANDS_OF,
     MAX_BOARD_BYTES,
     MAX_ORDERS,
+    MAX_SLOTS,
     TONE_MS,
     BadMessage,
     Band,
     Board,
     Kind,
     Order,
+    Part,
+    ProgrammeBoard,
     Tone,
     board_topic,
     decode_board,
     decode_hello,
+    decode_ping,
+    decode_programme,
     decode_report,
+    decode_stock,
     decode_time_answer,
     encode_board,
     encode_hello,
+    encode_ping,
+    encode_programme,
     encode_report,
+    encode_stock,
     encode_time_answer,
     gone_topic,
     hello_topic,
@@ -35,21 +44,32 @@ from endpoints.protocol import (
     is_speaker_id,
     order_from_map,
     order_to_map,
+    part_to_list,
+    ping_topic,
+    programme_topic,
     report_topic,
     root_of,
+    stock_topic,
     time_topic,
 )
 from tests.endpoints.wire_examples import (
     BOARD,
     HELLO,
+    NEWS,
     NOW_MS,
     ORDER,
+    PING,
+    PROGRAMME,
     REPORT,
+    STOCK,
     TIME,
     boards,
     hellos,
     orders,
+    pings,
+    programmes,
     reports,
+    stocks,
     time_answers,
 )
 
@@ -61,6 +81,9 @@ MESSAGES: dict[str, tuple[Any, Encode, Decode]] = {
     "time": (TIME, encode_time_answer, decode_time_answer),
     "hello": (HELLO, encode_hello, decode_hello),
     "report": (REPORT, encode_report, decode_report),
+    "programme": (PROGRAMME, encode_programme, decode_programme),
+    "ping": (PING, encode_ping, decode_ping),
+    "stock": (STOCK, encode_stock, decode_stock),
 }
 each_message = pytest.mark.parametrize(("message", "write", "read"), MESSAGES.values(), ids=MESSAGES.keys())
 
@@ -78,7 +101,7 @@ def test_an_order_is_read_as_it_was_written(order: Order) -> None:
     assert order_from_map(order_to_map(order)) == order
 
 
-@given(time_answers)
+@given(time_answers())
 def test_a_time_answer_is_read_as_it_was_written(answer: Any) -> None:
     assert decode_time_answer(encode_time_answer(answer)) == answer
 
@@ -91,6 +114,21 @@ def test_a_heartbeat_is_read_as_it_was_written(hello: Any) -> None:
 @given(reports)
 def test_a_report_is_read_as_it_was_written(report: Any) -> None:
     assert decode_report(encode_report(report)) == report
+
+
+@given(programmes)
+def test_a_programme_is_read_as_it_was_written(programme: ProgrammeBoard) -> None:
+    assert decode_programme(encode_programme(programme)) == programme
+
+
+@given(pings)
+def test_a_ping_is_read_as_it_was_written(ping: Any) -> None:
+    assert decode_ping(encode_ping(ping)) == ping
+
+
+@given(stocks)
+def test_a_stock_is_read_as_it_was_written(stock: Any) -> None:
+    assert decode_stock(encode_stock(stock)) == stock
 
 
 # ---- what is not as specified is refused, and never otherwise -----------------------------------------------------------------
@@ -149,7 +187,7 @@ STRANGERS = st.one_of(
     st.text(max_size=45),
     st.lists(st.integers(0, 9), max_size=9),
     st.lists(st.lists(st.integers(0, 9), max_size=7), max_size=5),
-    st.dictionaries(st.integers(0, 30), st.integers(0, 9), max_size=22),
+    st.dictionaries(st.integers(0, 30), st.integers(0, 9), max_size=29),
     st.sampled_from([None, math.nan, math.inf, 0.0, 1.0, -1, True, False, "", b"", [], {}, [[]], [{}]]),
 )
 
@@ -168,9 +206,21 @@ def test_a_stranger_in_a_field_is_a_bad_message_or_a_right_value(
     assert write(found) == payload
 
 
-@given(st.integers(1, 21), STRANGERS)
+@given(st.integers(1, 28), STRANGERS)
 def test_a_stranger_in_an_order_is_a_bad_message_or_a_right_value(key: int, stranger: object) -> None:
     fields = order_to_map(ORDER) | {key: stranger}
+    try:
+        order = order_from_map(fields)
+    except BadMessage:
+        return
+    assert encode(order_to_map(order)) == encode(fields)
+
+
+@given(st.integers(0, 2), STRANGERS)
+def test_a_stranger_in_a_playlist_is_a_bad_message_or_a_right_value(at: int, stranger: object) -> None:
+    part = part_to_list(Part(b"m" * 32, 1, 1))
+    part[at] = stranger
+    fields = order_to_map(ORDER) | {23: [part]}
     try:
         order = order_from_map(fields)
     except BadMessage:
@@ -250,6 +300,34 @@ ORDER_LIMITS: dict[str, tuple[int, list[object], list[object]]] = {
     "gap_ms": (19, [0, 600_000], [600_001, -1, False, None]),
     "resume": (20, [1, 4], [0, 5, True, None]),
     "volume_percent": (21, [0, 100], [101, -1, False, None]),
+    "closing": (22, [0, 3], [4, -1, False, None]),
+    "more": (
+        23,
+        [[], [[bytes(32), 2**24, 86_400_000]], [[bytes(32), 1, 1]] * 99],
+        [
+            [[bytes(32), 1, 1]] * 100,
+            [bytes(32)],
+            [[bytes(32)]],
+            [[bytes(32), 1, 1, 1]],
+            [[bytes(31), 1, 1]],
+            [[b"", 1, 1]],
+            [["a" * 32, 1, 1]],
+            [[bytes(32), 0, 1]],
+            [[bytes(32), 2**24 + 1, 1]],
+            [[bytes(32), 1, 0]],
+            [[bytes(32), 1, 86_400_001]],
+            [[bytes(32), True, 1]],
+            [[bytes(32), 1, 1.0]],
+            [{}],
+            {},
+            None,
+        ],
+    ),
+    "start_by_ms": (24, [0, LATEST], [-1, LATEST + 1, False, None]),
+    "hard_at_ms": (25, [0, LATEST], [-1, LATEST + 1, False, None]),
+    "fade_ms": (26, [0, 60_000], [60_001, -1, False, None]),
+    "ceiling_percent": (27, [0, 100], [101, -1, False, None]),
+    "stream": (28, [0], [2**32, 1, -1, False, None]),  # 1: a stream and a file
 }
 
 
@@ -282,10 +360,23 @@ def test_a_kind_of_order_stands_in_its_own_bands_only(kind: Kind, band: Band) ->
             order_from_map(fields)
 
 
-def test_an_order_without_a_file_claims_no_length_of_one() -> None:
+def test_a_stream_stands_in_place_of_files_and_lasts_as_long_as_it_may() -> None:
     fields = order_to_map(ORDER)
-    assert order_from_map(fields | {15: b"", 16: 0, 17: 0}).sound_ms == 3 * 4_000 + 2 * 1_000
-    for wrong in ({15: b""}, {15: b"", 16: 0}, {15: b"", 17: 0}):
+    relay = {15: b"", 16: 0, 17: 0, 23: []}
+    for stream in (1, 2**32 - 1):
+        order = order_from_map(fields | relay | {28: stream})
+        assert (order.stream, order.sound_ms, order.parts) == (stream, order.not_after_ms - order.not_before_ms, ())
+    for wrong in ({28: 1}, relay | {28: 2**32}):
+        with pytest.raises(BadMessage) as caught:
+            order_from_map(fields | wrong)
+        assert caught.value.where == "order.stream"
+
+
+def test_an_order_without_a_file_claims_no_length_of_one_and_nothing_that_follows_it() -> None:
+    fields = order_to_map(ORDER)
+    none = {15: b"", 16: 0, 17: 0, 23: []}
+    assert order_from_map(fields | none).sound_ms == 3 * 4_000 + 2 * 1_000 + TONE_MS[Tone.CHIME]
+    for wrong in (none | {16: 1}, none | {17: 1}, none | {23: fields[23]}):
         with pytest.raises(BadMessage):
             order_from_map(fields | wrong)
 
@@ -299,10 +390,11 @@ FLAT_LIMITS: list[tuple[str, int, list[object], list[object]]] = [
     ("time", 1, ["abc"], ["130281000000", "", None]),
     ("time", 2, [bytes(8)], [b"", bytes(7), bytes(9), "12345678", None]),
     ("time", 3, [0, BIG], [-1, BIG + 1, None]),
-    ("time", 4, [0, LATEST], [-1, LATEST + 1, None]),
-    ("time", 5, [0, BIG], [-1, BIG + 1, None]),
+    ("time", 4, [0, TIME.sent_us], [-1, TIME.sent_us + 1, LATEST, LATEST + 1, None]),
+    ("time", 5, [TIME.received_us, LATEST], [TIME.received_us - 1, 0, LATEST + 1, None]),
     ("time", 6, [0, BIG], [-1, BIG + 1, None]),
-    ("time", 7, [0, 1], [2, -1, True, False, None]),
+    ("time", 7, [0, BIG], [-1, BIG + 1, None]),
+    ("time", 8, [0, 1], [2, -1, True, False, None]),
     ("hello", 1, ["abc"], ["130281000000", None]),
     ("hello", 2, [0, BIG], [-1, BIG + 1, None]),
     ("hello", 3, [b"", bytes(8)], [bytes(1), bytes(16), "", None]),
@@ -332,7 +424,7 @@ FLAT_LIMITS: list[tuple[str, int, list[object], list[object]]] = [
     (
         "report",
         3,
-        [[[1, "a", 1, 1, 0, 0]], [[BIG, "z" * 40, 2**31, 9, 14, LATEST]] * 64],
+        [[[1, "a", 1, 1, 0, 0]], [[BIG, "z" * 40, 2**31, 9, 19, LATEST]] * 64],
         [
             [],
             [[1, "a", 1, 1, 0, 0]] * 65,
@@ -355,7 +447,7 @@ FLAT_LIMITS: list[tuple[str, int, list[object], list[object]]] = [
             [[1, "a", 1, 10, 0, 0]],
             [[1, "a", 1, True, 0, 0]],
             [[1, "a", 1, [], 0, 0]],
-            [[1, "a", 1, 1, 15, 0]],
+            [[1, "a", 1, 1, 20, 0]],
             [[1, "a", 1, 1, -1, 0]],
             [[1, "a", 1, 1, False, 0]],
             [[1, "a", 1, 1, {}, 0]],
@@ -363,6 +455,39 @@ FLAT_LIMITS: list[tuple[str, int, list[object], list[object]]] = [
             [[1, "a", 1, 1, 0, LATEST + 1]],
             [[1, "a", 1, 1, 0, False]],
         ],
+    ),
+    ("programme", 1, ["abc", "130281000000"], ["", "ab", "13", 130281000000, None, ["abc"]]),
+    ("programme", 2, [0, BIG], [-1, BIG + 1, 2**64 - 1, False, None]),
+    ("programme", 3, [0, BIG], [-1, BIG + 1, False, None]),
+    ("programme", 4, [0, LATEST], [-1, LATEST + 1, False, None]),
+    ("programme", 5, [[]], [None, {}, [None], [[]], [{}], [order_to_map(NEWS)] * 2, [order_to_map(ORDER)]]),
+    ("programme", 6, [0, LATEST], [-1, LATEST + 1, False, None]),
+    (
+        "programme",
+        7,
+        [[], [0] * 24, [100] * 24],
+        [[0], [0] * 23, [0] * 25, [0] * 23 + [101], [0] * 23 + [-1], [0] * 23 + [True], [[]], {}, None],
+    ),
+    ("programme", 8, [0, 1_440], [-1, 1_441, True, None]),
+    (
+        "programme",
+        9,
+        [[], [[bytes(32), 2**24, 86_400_000]]],
+        [[[bytes(32), 1, 1]] * 2, [bytes(32)], [[bytes(31), 1, 1]], [[bytes(32), 0, 1]], [[]], {}, None],
+    ),
+    ("ping", 1, ["abc"], ["130281000000", "", None]),
+    ("ping", 2, [bytes(8)], [b"", bytes(7), bytes(9), "12345678", None]),
+    ("stock", 1, ["abc"], ["130281000000", None]),
+    ("stock", 2, [0, BIG], [-1, BIG + 1, True, None]),
+    ("stock", 3, [0, LATEST], [-1, LATEST + 1, None]),
+    *(("stock", key, [0, BIG], [-1, BIG + 1, True, None]) for key in (4, 5, 6, 7)),
+    ("stock", 8, [0, LATEST], [-1, LATEST + 1, None]),
+    ("stock", 9, [[], [["abc", 0, BIG]] * 8], [[["abc", 0, 0]] * 9, [["abc", 0]], [["abc", 0, -1]], ["abc"], None]),
+    (
+        "stock",
+        10,
+        [[], [bytes(32)] * 64],
+        [[bytes(32)] * 65, [bytes(31)], [b""], ["a" * 32], [None], [[]], {}, None],
     ),
 ]
 
@@ -414,6 +539,26 @@ def test_the_largest_heartbeat_and_report_fit() -> None:
     assert decode_report(encode_report(report)) == report
 
 
+def test_the_largest_stock_fits() -> None:
+    programmes = (replace(STOCK.programmes[0], scope="a" * 32, epoch=BIG, version=BIG),) * 8
+    numbers = dict.fromkeys(("boot", "wanted", "held", "held_bytes", "free_bytes"), BIG)
+    times = {"at_ms": LATEST, "complete_until_ms": LATEST}
+    stock = replace(STOCK, speaker="a" * 32, programmes=programmes, lacking=(bytes(32),) * 64, **numbers, **times)
+    assert decode_stock(encode_stock(stock)) == stock
+
+
+def test_a_programme_that_no_speaker_would_read_is_not_written() -> None:
+    many = tuple(replace(NEWS, id=f"o-{n}") for n in range(MAX_SLOTS + 1))
+    with pytest.raises(BadMessage, match="not a list of at most 256"):
+        encode_programme(replace(PROGRAMME, orders=tuple(replace(one, more=()) for one in many)))
+    with pytest.raises(BadMessage, match=f"at most {MAX_BOARD_BYTES}"):
+        encode_programme(replace(PROGRAMME, orders=tuple(replace(one, more=(NEWS.more[0],) * 99) for one in many[:20])))
+    with pytest.raises(BadMessage, match="no routine"):
+        encode_programme(replace(PROGRAMME, orders=(ORDER,)))
+    with pytest.raises(BadMessage, match="neither none nor 24"):
+        encode_programme(replace(PROGRAMME, volume_by_hour=(50,) * 23))
+
+
 # ---- names ------------------------------------------------------------------------------------------------------------------
 
 
@@ -442,12 +587,15 @@ def test_topics_of_exercise_and_live_share_no_prefix() -> None:
     assert hello_topic("eb/v1", "abc") == "eb/v1/hello/abc"
     assert report_topic("eb/v1", "abc") == "eb/v1/report/abc"
     assert gone_topic("eb/v1", "abc") == "eb/v1/gone/abc"
+    assert programme_topic("eb/v1", "130281000000") == "eb/v1/programme/130281000000"
+    assert ping_topic("ex/v1", "abc") == "ex/v1/ping/abc"
+    assert stock_topic("eb/v1", "abc") == "eb/v1/stock/abc"
 
 
 def test_an_order_lasts_as_long_as_its_tone_its_file_and_the_gaps() -> None:
-    assert ORDER.sound_ms == TONE_MS[Tone.ATTENTION] + 3 * 12_000 + 2 * 1_000
-    only_tone = replace(ORDER, asset=b"", asset_bytes=0, asset_ms=0, tone=Tone.CHIME, repeats=2, gap_ms=500)
-    assert only_tone.sound_ms == 2 * 1_600 + 500
+    assert ORDER.sound_ms == TONE_MS[Tone.ATTENTION] + 3 * (12_000 + 500) + 2 * 1_000 + TONE_MS[Tone.CHIME]
+    only_tone = replace(ORDER, asset=b"", asset_bytes=0, asset_ms=0, more=(), tone=Tone.CHIME, repeats=2, gap_ms=500)
+    assert only_tone.sound_ms == 2 * 1_600 + 500 + 1_600
 
 
 def as_map(payload: bytes) -> Any:

@@ -18,10 +18,15 @@ from endpoints.protocol import (
     Order,
     Reason,
     decode_hello,
+    decode_ping,
     decode_report,
+    decode_stock,
     encode_board,
     encode_hello,
+    encode_ping,
+    encode_programme,
     encode_report,
+    encode_stock,
     encode_time_answer,
 )
 from endpoints.sealing import (
@@ -53,8 +58,11 @@ from tests.endpoints.wire_examples import (
     ORDER,
     OTHER_COUNTY,
     OTHER_TOWNSHIP,
+    PING,
+    PROGRAMME,
     REPORT,
     SPEAKER,
+    STOCK,
     TIME,
     TOWNSHIP,
     VILLAGE,
@@ -86,6 +94,11 @@ PAYLOADS = {
     Message.TIME: encode_time_answer(TIME),
     Message.HELLO: encode_hello(HELLO),
     Message.REPORT: encode_report(REPORT),
+    Message.PROGRAMME: encode_programme(PROGRAMME),
+    Message.PING: encode_ping(PING),
+    Message.STOCK: encode_stock(STOCK),
+    Message.STREAM: b"the head of a stream",
+    Message.PROOF: b"what a microphone heard",
 }
 SECRET = bytes(range(32))
 signers = pytest.mark.parametrize("signer", [LIVE_SIGNER, SM2_SIGNER], ids=["ed25519", "sm2"])
@@ -95,7 +108,7 @@ signers = pytest.mark.parametrize("signer", [LIVE_SIGNER, SM2_SIGNER], ids=["ed2
 
 
 @signers
-@pytest.mark.parametrize("message", [Message.BOARD, Message.TIME])
+@pytest.mark.parametrize("message", [Message.BOARD, Message.TIME, Message.PROGRAMME])
 def test_what_a_trusted_key_signed_is_opened_with_its_key(signer: Signer, message: Message) -> None:
     opened = STORE.open(seal(PAYLOADS[message], message, exercise=False, signer=signer), message, exercise=False)
     assert opened == Opened(trusted(signer), PAYLOADS[message])
@@ -443,7 +456,7 @@ def test_a_speakers_payload_of_every_length_is_opened_and_in_one_spelling_only(s
 
 
 def test_a_report_longer_than_reports_are_is_not_read() -> None:
-    for message in (Message.HELLO, Message.REPORT):
+    for message in (Message.HELLO, Message.REPORT, Message.PING, Message.STOCK, Message.PROOF):
         frame = seal_by_speaker(bytes(MAX_PAYLOAD_BYTES[message] + 1), message, exercise=False, key=SECRET)
         with pytest.raises(BadMessage, match="too many"):
             open_from_speaker(frame, message, exercise=False, key=SECRET)
@@ -470,12 +483,14 @@ def test_a_stolen_box_gives_away_its_own_key_and_no_other() -> None:
             broker_password(SECRET, wrong)
 
 
-def test_hello_and_report_come_back_through_their_frames() -> None:
-    for message, payload, read, value in (
-        (Message.HELLO, PAYLOADS[Message.HELLO], decode_hello, HELLO),
-        (Message.REPORT, PAYLOADS[Message.REPORT], decode_report, REPORT),
+def test_what_a_speaker_says_comes_back_through_its_frame() -> None:
+    for message, read, value in (
+        (Message.HELLO, decode_hello, HELLO),
+        (Message.REPORT, decode_report, REPORT),
+        (Message.PING, decode_ping, PING),
+        (Message.STOCK, decode_stock, STOCK),
     ):
-        frame = seal_by_speaker(payload, message, exercise=False, key=SECRET)
+        frame = seal_by_speaker(PAYLOADS[message], message, exercise=False, key=SECRET)
         assert read(open_from_speaker(frame, message, exercise=False, key=SECRET)) == value
 
 

@@ -1,5 +1,7 @@
 """Messages for tests of the wire: one example of each, and strategies that make every message there can be."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from endpoints.fields import MAX_COUNTER, MAX_MS
@@ -15,11 +17,15 @@ from endpoints.protocol import (
     Level,
     Order,
     OrderRule,
+    Part,
+    Ping,
+    ProgrammeBoard,
     Reason,
     Report,
     Resume,
     Severity,
     Stage,
+    Stock,
     TimeAnswer,
     Tone,
 )
@@ -52,6 +58,45 @@ ORDER = Order(
     gap_ms=1_000,
     resume=Resume.RESTART,
     volume_percent=90,
+    closing=Tone.CHIME,
+    more=(Part(b"m" * 32, 1_000, 500),),
+    start_by_ms=NOW_MS + 300_000,
+    hard_at_ms=NOW_MS,
+    fade_ms=3_000,
+    ceiling_percent=95,
+)
+NEWS = replace(
+    ORDER,
+    id="P01K6ZQ4X2N5W6Y7Z8A9B0C1D2E-260922070000",
+    kind=Kind.ROUTINE,
+    band=Band.ROUTINE,
+    severity=Severity.UNKNOWN,
+    tone=Tone.NONE,
+    resume=Resume.REJOIN,
+)
+PROGRAMME = ProgrammeBoard(
+    TOWNSHIP,
+    epoch=7,
+    version=3,
+    written_at_ms=NOW_MS,
+    orders=(NEWS,),
+    until_ms=NOW_MS + 48 * HOUR_MS,
+    volume_by_hour=tuple(range(50, 74)),
+    budget_min=120,
+    fallback=Part(b"f" * 32, 2_000, 60_000),
+)
+PING = Ping(SPEAKER, bytes(range(8)))
+STOCK = Stock(
+    speaker=SPEAKER,
+    boot=123_456,
+    at_ms=NOW_MS,
+    wanted=3,
+    held=2,
+    held_bytes=3_000,
+    free_bytes=500_000_000,
+    complete_until_ms=NOW_MS + HOUR_MS,
+    programmes=(Held(TOWNSHIP, 7, 3),),
+    lacking=(b"m" * 32,),
 )
 BOARD = Board(TOWNSHIP, epoch=7, version=42, written_at_ms=NOW_MS, orders=(ORDER,))
 TIME = TimeAnswer(
@@ -97,11 +142,15 @@ def area_codes(draw: st.DrawFn) -> str:
 scopes = st.one_of(area_codes(), speaker_ids)
 
 
+hashes = st.binary(min_size=32, max_size=32)
+parts = st.builds(Part, hashes, st.integers(1, 2**24), st.integers(1, 86_400_000))
+
+
 @st.composite
-def orders(draw: st.DrawFn) -> Order:
-    kind = draw(st.sampled_from(Kind))
+def orders(draw: st.DrawFn, kinds: st.SearchStrategy[Kind] = st.sampled_from(Kind)) -> Order:  # noqa: B008
+    kind = draw(kinds)
     not_before_ms = draw(st.integers(0, MAX_MS - 1))
-    asset = draw(st.sampled_from([b"", draw(st.binary(min_size=32, max_size=32))]))
+    asset = draw(st.sampled_from([b"", draw(hashes)]))
     return Order(
         id=draw(order_ids),
         revision=draw(st.integers(1, MAX_REVISION)),
@@ -124,6 +173,13 @@ def orders(draw: st.DrawFn) -> Order:
         gap_ms=draw(st.integers(0, 600_000)),
         resume=draw(st.sampled_from(Resume)),
         volume_percent=draw(st.integers(0, 100)),
+        closing=draw(st.sampled_from(Tone)),
+        more=tuple(draw(st.lists(parts, max_size=2))) if asset else (),
+        start_by_ms=draw(times),
+        hard_at_ms=draw(times),
+        fade_ms=draw(st.integers(0, 60_000)),
+        ceiling_percent=draw(st.integers(0, 100)),
+        stream=0 if asset else draw(st.integers(0, 2**32 - 1)),
     )
 
 
@@ -135,16 +191,51 @@ boards = st.builds(
     written_at_ms=times,
     orders=st.lists(orders(), max_size=3, unique_by=lambda order: order.id).map(tuple),
 )
-time_answers = st.builds(
-    TimeAnswer,
-    speaker=speaker_ids,
-    nonce=st.binary(min_size=8, max_size=8),
+held = st.lists(st.builds(Held, scope=scopes, epoch=counters, version=counters), max_size=8).map(tuple)
+programmes = st.builds(
+    ProgrammeBoard,
+    scope=scopes,
     epoch=counters,
-    server_ms=times,
-    confirmed_boot=counters,
-    confirmed_n=counters,
-    rule=st.sampled_from(OrderRule),
+    version=counters,
+    written_at_ms=times,
+    orders=st.lists(orders(st.just(Kind.ROUTINE)), max_size=3, unique_by=lambda order: order.id).map(tuple),
+    until_ms=times,
+    volume_by_hour=st.one_of(st.just(()), st.tuples(*[st.integers(0, 100)] * 24)),
+    budget_min=st.integers(0, 1_440),
+    fallback=st.one_of(st.none(), parts),
 )
+nonces = st.binary(min_size=8, max_size=8)
+pings = st.builds(Ping, speaker=speaker_ids, nonce=nonces)
+stocks = st.builds(
+    Stock,
+    speaker=speaker_ids,
+    boot=counters,
+    at_ms=times,
+    wanted=counters,
+    held=counters,
+    held_bytes=counters,
+    free_bytes=counters,
+    complete_until_ms=times,
+    programmes=held,
+    lacking=st.lists(hashes, max_size=3).map(tuple),
+)
+
+
+@st.composite
+def time_answers(draw: st.DrawFn) -> TimeAnswer:
+    received_us = draw(times)
+    return TimeAnswer(
+        speaker=draw(speaker_ids),
+        nonce=draw(nonces),
+        epoch=draw(counters),
+        received_us=received_us,
+        sent_us=draw(st.integers(received_us, MAX_MS)),
+        confirmed_boot=draw(counters),
+        confirmed_n=draw(counters),
+        rule=draw(st.sampled_from(OrderRule)),
+    )
+
+
 hellos = st.builds(
     Hello,
     speaker=speaker_ids,
@@ -156,7 +247,7 @@ hellos = st.builds(
     on_air=st.one_of(st.just(""), order_ids),
     faults=st.integers(0, 255),
     refused_frames=st.tuples(counters, counters, counters, counters),
-    held=st.lists(st.builds(Held, scope=scopes, epoch=counters, version=counters), max_size=8).map(tuple),
+    held=held,
     at_ms=times,
 )
 entries = st.builds(
