@@ -79,7 +79,7 @@ class Box:
 
     :param hear: what the link calls instead of `hear`, for who stands between the two.
     :param random: for jitter and nonces; a seeded one makes a run repeatable.
-    :param rtc_ms: see `Player`.
+    :param rtc_ms, pings: see `Player`.
     """
 
     __slots__ = (
@@ -107,6 +107,7 @@ class Box:
         clock: Clock | None = None,
         hear: OnMessage | None = None,
         rtc_ms: int | None = None,
+        pings: bool = False,
     ) -> None:
         self.clock = clock or MonotonicClock()
         self._loop = asyncio.get_running_loop()
@@ -116,7 +117,14 @@ class Box:
         self._timer_at = 0.0
         kept, readable = self._read(who.id)
         self.player = Player(
-            who, trust, kept=kept, boot=random.getrandbits(48), random=random, now=self.clock.now(), rtc_ms=rtc_ms
+            who,
+            trust,
+            kept=kept,
+            boot=random.getrandbits(48),
+            random=random,
+            now=self.clock.now(),
+            rtc_ms=rtc_ms,
+            pings=pings,
         )
         self.player.fault(Fault.DISK, present=not readable)
         root = root_of(who.exercise)

@@ -27,17 +27,21 @@ from endpoints.protocol import (
     Held,
     Hello,
     Order,
+    Ping,
     Reason,
     Report,
     Stage,
     TimeAnswer,
     decode_time_answer,
     encode_hello,
+    encode_ping,
     encode_report,
 )
 from endpoints.sealing import Message, NotAuthentic, TrustedKey, seal_by_speaker
 from endpoints.server_time import ServerTime
 from endpoints.shelf import Copy, Shelf, Trust, Verdict
+from endpoints.time_line import TimeLine
+from endpoints.time_pings import TimePings
 
 __all__ = ["Effect", "Identity", "Keep", "Play", "Player", "Refusals", "Send", "Stop", "Trust", "Volume"]
 
@@ -78,6 +82,7 @@ class Player:
     :param boot: a random number of this start.
     :param random: for nonces too: the operating system's, outside of tests.
     :param rtc_ms: the time of a battery clock that the network cannot set, where the box has one and is set to trust it.
+    :param pings: whether it asks for the time besides its heartbeats, to be in step with its neighbours.
     """
 
     __slots__ = (
@@ -113,6 +118,7 @@ class Player:
         random: Random,
         now: float,
         rtc_ms: int | None = None,
+        pings: bool = False,
     ) -> None:
         self.who, self.refusals, self.faults = who, Refusals(), 0
         self._trust, self._boot, self._random, self._rtc_ms = trust, boot, random, rtc_ms
@@ -122,7 +128,8 @@ class Player:
         self._journal = Journal(kept.journal)
         self._ledger = Ledger(kept.progress, self._journal)
         self._air = Air(who, self._ledger)
-        self._time, self._rule = ServerTime(kept.time_floor_ms), kept.rule
+        self._time = ServerTime(kept.time_floor_ms, TimePings(random) if pings else None)
+        self._rule = kept.rule
         self._mine: dict[str, Order] = {}
         self._online = self._dirty = False
         self._booted_at = self._hello_at = now
@@ -135,7 +142,9 @@ class Player:
     def wake_at(self) -> float:
         """When `tick` next has work, monotonic seconds; infinite when it has none."""
         change_at = self._air.change_at
-        return min(change_at, self._hello_at, self._time.ask_again_at, self._say_at) if self._online else change_at
+        if not self._online:
+            return change_at
+        return min(change_at, self._hello_at, self._time.ask_again_at, self._time.ping_at, self._say_at)
 
     @property
     def on_air(self) -> str:
@@ -160,6 +169,11 @@ class Player:
         return self._time.when(server_ms)
 
     @property
+    def time_line(self) -> TimeLine | None:
+        """The server's time on the monotonic clock as it is known now; None before the first answer."""
+        return self._time.line
+
+    @property
     def wanted(self) -> tuple[Wanted, ...]:
         """The files of all that may still sound, each once, those needed first first."""
         live = (order for order in self._mine.values() if not self._ledger[order.id].terminal)
@@ -182,7 +196,7 @@ class Player:
     def connected(self, now: float) -> list[Effect]:
         """The broker took the connection and the subscriptions."""
         self._online = True
-        self._time.forget_questions()
+        self._time.connected(now)
         self._say_hello(now, ask=True)
         self._journal.resend(now, older_than_s=0)
         return self._flush(now)
@@ -190,7 +204,7 @@ class Player:
     def disconnected(self) -> None:
         """What is said from now on waits; what sounds goes on."""
         self._online = False
-        self._time.forget_questions()
+        self._time.disconnected()
 
     def board(self, frame: bytes, now: float) -> list[Effect]:
         """A board came, from whom and for what reason whatever: retained, repeated, replayed, forged."""
@@ -216,12 +230,12 @@ class Player:
         if not self._may_answer(opened.key, answer, now):
             self.refusals.count(Verdict.FOREIGN)
             return []
-        round_trip_s = self._time.round_trip_s(answer.nonce, now)
-        if round_trip_s is None or self._shelf.is_below_floor(opened.key, answer.epoch):
+        asked_at = self._time.asked_at(answer.nonce, now)
+        if asked_at is None or self._shelf.is_below_floor(opened.key, answer.epoch):
             self.refusals.count(Verdict.OLD)
             return []
         had_time = self._time.now_ms(now) is not None
-        self._take_time(answer, round_trip_s, opened.key, now)
+        self._take_time(answer, asked_at, opened.key, now)
         self._journal.resend(now)
         self._sort_out(now)
         if self._online and not had_time and self._time.now_ms(now) is not None:
@@ -258,6 +272,8 @@ class Player:
         if self._online and now >= min(self._hello_at, self._time.ask_again_at):
             wants = bool(self._journal) or self._time.is_wanted(now) or now >= self._time.ask_again_at
             self._say_hello(now, ask=wants)
+        if self._online and now >= self._time.ping_at:
+            self._ping(now)
         return self._decide(now) if now >= self._air.change_at else self._flush(now)
 
     # ---- which orders are there -----------------------------------------------------------------------------------------
@@ -304,8 +320,8 @@ class Player:
         about_us = answer.speaker == self.who.id and covers(key.area, self.who.area)
         return about_us and self._time.may_answer(key, answer.server_ms, now)
 
-    def _take_time(self, answer: TimeAnswer, round_trip_s: float, key: TrustedKey, now: float) -> None:
-        was_wrong = self._time.answered(answer.server_ms, round_trip_s, key, now)
+    def _take_time(self, answer: TimeAnswer, asked_at: float, key: TrustedKey, now: float) -> None:
+        was_wrong = self._time.answered(answer, asked_at, key, now)
         self.fault(Fault.CLOCK, present=was_wrong)
         if answer.confirmed_boot == self._boot and self._journal.confirm(answer.confirmed_n):
             self._dirty = True
@@ -371,6 +387,11 @@ class Player:
         )
         self._send(Message.HELLO, encode_hello(hello))
         self._hello_at = now + HELLO_EVERY_S * self._random.uniform(0.9, 1.1)
+
+    def _ping(self, now: float) -> None:
+        nonce = self._random.randbytes(8)
+        self._time.ping(nonce, now)
+        self._send(Message.PING, encode_ping(Ping(self.who.id, nonce)))
 
     def _send(self, message: Message, payload: bytes) -> None:
         frame = seal_by_speaker(payload, message, exercise=self.who.exercise, key=self.who.key)

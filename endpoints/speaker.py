@@ -120,6 +120,7 @@ async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink
                     disk=KeptFile(state / "kept.cbor"),
                     output=output,
                     random=random,
+                    pings=True,
                 )
                 box.start()
                 try:
