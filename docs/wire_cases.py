@@ -18,16 +18,23 @@ from endpoints.protocol import (
     Level,
     Order,
     OrderRule,
+    Part,
+    Ping,
+    ProgrammeBoard,
     Reason,
     Report,
     Resume,
     Severity,
     Stage,
+    Stock,
     TimeAnswer,
     Tone,
     encode_board,
     encode_hello,
+    encode_ping,
+    encode_programme,
     encode_report,
+    encode_stock,
     encode_time_answer,
     order_to_map,
 )
@@ -145,10 +152,64 @@ BOARDS = {
     "two orders": Board(COUNTY, 7, 1_000, NOON_MS + 1, (NEWS, replace(FLOOD, id="o-2", asset=b"", asset_bytes=0, asset_ms=0))),
     "of a speaker": Board(SPEAKER, 2**63 - 1, 2**63 - 1, MAX_MS, ()),
 }  # fmt: skip
+MORNING = replace(
+    NEWS,
+    id="P01KCN7M9ZQ3V8R2T6W4X5Y1A0B-261028070000",
+    issued_at_ms=NOON_MS - 24 * HOUR_MS,
+    not_before_ms=NOON_MS - 5 * HOUR_MS,
+    not_after_ms=NOON_MS - 5 * HOUR_MS + 1_800_000,
+    closing=Tone.CHIME,
+    more=(Part(bytes.fromhex("2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"), 720_000, 240_000),),
+    start_by_ms=NOON_MS - 5 * HOUR_MS + 300_000,
+    hard_at_ms=NOON_MS - 5 * HOUR_MS,
+    fade_ms=3_000,
+    ceiling_percent=80,
+)
+RELAY = replace(
+    MORNING,
+    id="P01KCN7M9ZQ3V8R2T6W4X5Y1A0C-261028120000",
+    not_before_ms=NOON_MS,
+    not_after_ms=NOON_MS + 1_800_000,
+    start_by_ms=NOON_MS + 300_000,
+    hard_at_ms=0,
+    asset=b"",
+    asset_bytes=0,
+    asset_ms=0,
+    more=(),
+    stream=2_718_281_828,
+)
+FALLBACK = Part(bytes.fromhex("fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9"), 540_000, 180_000)
+PROGRAMMES = {
+    "empty": ProgrammeBoard(COUNTY, 7, 1, NOON_MS, (), NOON_MS + 48 * HOUR_MS),
+    "two occurrences": ProgrammeBoard(
+        COUNTY,
+        7,
+        12,
+        NOON_MS - 6 * HOUR_MS,
+        (MORNING, RELAY),
+        NOON_MS + 42 * HOUR_MS,
+        (40, 40, 40, 40, 40, 40, 60, 80, 90, 100, 100, 100, 80, 60, 60, 80, 90, 100, 100, 90, 80, 60, 40, 40),
+        120,
+        FALLBACK,
+    ),
+}
 TIME = TimeAnswer(SPEAKER, NONCE, 7, NOON_MS * 1000, NOON_MS * 1000 + 250, BOOT, 17, OrderRule.SEVERITY_FIRST)
 ASKING = Hello(SPEAKER, BOOT, NONCE, 0, 1, 1, "", 8, (0, 0, 0, 0), (), 0)
 HOLDS = (Held(TOWNSHIP, 7, 42), Held(COUNTY, 7, 1_000))
 SOUNDING = Hello(SPEAKER, BOOT, b"", 86_400, 18, 20, FLOOD.id, 0, (0, 3, 1, 2), HOLDS, NOON_MS)
+PING = Ping(SPEAKER, NONCE)
+STOCK = Stock(
+    SPEAKER,
+    BOOT,
+    NOON_MS - 6 * HOUR_MS,
+    wanted=3,
+    held=2,
+    held_bytes=601_440,
+    free_bytes=500_000_000,
+    complete_until_ms=MORNING.not_before_ms,
+    programmes=(Held(COUNTY, 7, 12),),
+    lacking=(MORNING.more[0].asset,),
+)
 REPORT = Report(
     SPEAKER,
     BOOT,
@@ -181,6 +242,8 @@ def signed(old: dict[str, str]) -> Iterator[dict[str, Any]]:
         "board, of a township", Message.BOARD, encode_board(Board(TOWNSHIP, 1, 9, NOON_MS, ())), "township", old
     )
     yield sign1("board, signed with SM2", Message.BOARD, encode_board(BOARDS["one order"]), "county-sm2", old)
+    for name, programme in PROGRAMMES.items():
+        yield sign1(f"programme, {name}", Message.PROGRAMME, encode_programme(programme), "county", old)
     yield sign1("time", Message.TIME, encode_time_answer(TIME), "county", old)
     yield sign1("time, signed with SM2", Message.TIME, encode_time_answer(TIME), "county-sm2", old)
 
@@ -211,6 +274,8 @@ def said() -> Iterator[dict[str, Any]]:
     for name, message, payload, exercise in (
         ("hello, asking for the time after a start", Message.HELLO, encode_hello(ASKING), False),
         ("hello, while it sounds", Message.HELLO, encode_hello(SOUNDING), False),
+        ("ping", Message.PING, encode_ping(PING), False),
+        ("stock", Message.STOCK, encode_stock(STOCK), False),
         ("report", Message.REPORT, encode_report(REPORT), False),
         ("report, in an exercise", Message.REPORT, encode_report(REPORT), True),
     ):
@@ -261,9 +326,17 @@ def refused() -> Iterator[dict[str, Any]]:
     long = seal(bytes(1_024 + 200), Message.TIME, exercise=False, signer=signer)
     why = "its payload has at most 1,024 bytes"
     yield {"name": "too long", "message": "time", "mode": "live", "as": "unreadable", "why": why, "frame": long.hex()}
-    for name, payload, why in unreadable():
-        frame = seal(payload, Message.BOARD, exercise=False, signer=signer)
-        yield {"name": name, "message": "board", "mode": "live", "as": "unreadable", "why": why, "frame": frame.hex()}
+    for message, cases in ((Message.BOARD, unreadable()), (Message.PROGRAMME, unreadable_programmes())):
+        for name, payload, why in cases:
+            frame = seal(payload, message, exercise=False, signer=signer).hex()
+            yield {
+                "name": name,
+                "message": message.value,
+                "mode": "live",
+                "as": "unreadable",
+                "why": why,
+                "frame": frame,
+            }
 
 
 def not_authentic(good: bytes, live: bytes) -> Iterable[tuple[str, bytes, Message, str]]:
@@ -295,6 +368,9 @@ def not_authentic(good: bytes, live: bytes) -> Iterable[tuple[str, bytes, Messag
         Message.TIME,
         "the external_aad says board",
     )
+    programme = seal(encode_programme(PROGRAMMES["empty"]), Message.PROGRAMME, exercise=False, signer=county)
+    yield "a programme in place of a board", programme, board, "the external_aad says programme"
+    yield "a board in place of a programme", live, Message.PROGRAMME, "the external_aad says board"
     sm2 = KEYS["county-sm2"].signer
     confused = encode([encode({1: -8, 4: sm2.key_id}), {}, good, bytes(64)])
     yield "the other algorithm's number", confused, board, "the key of that id is an SM2 key"
@@ -373,9 +449,34 @@ def unreadable() -> Iterable[tuple[str, bytes, str]]:
     yield "a notice in the emergency band", ordered(_3=2), "see the bands of each kind"
     yield "a file without a length", ordered(_17=0), "a file has bytes and a length"
     yield "a hash of 31 bytes", ordered(_15=bytes(31)), "0 or 32 bytes"
+    yield (
+        "a playlist that follows nothing",
+        ordered(_15=b"", _16=0, _17=0, _23=[[bytes(32), 1, 1]]),
+        "there is no first",
+    )
+    yield "a file of a playlist without a length", ordered(_23=[[bytes(32), 1, 0]]), "1 or more"
+    yield "a stream and a file", ordered(_28=1), "one or the other"
+    yield "a fade of more than a minute", ordered(_26=60_001), "at most 60,000"
     yield "an order id with a space", ordered(_1="a b"), "letters, digits and '-'"
     yield "the same order twice", written(_5=[order, order]), "an order stands once on a board"
     yield "65 orders", written(_5=[order | {1: f"o-{n}", 11: []} for n in range(65)]), "at most 64"
+
+
+def unreadable_programmes() -> Iterable[tuple[str, bytes, str]]:
+    programme, order = PROGRAMMES["empty"], order_to_map(MORNING)
+
+    def written(**changed: Any) -> bytes:
+        fields = {1: programme.scope, 2: 7, 3: 12, 4: NOON_MS, 5: [order], 6: NOON_MS, 7: [], 8: 0, 9: []}
+        return encode(fields | {int(name[1:]): value for name, value in changed.items()})
+
+    yield "a board as a programme", encode_board(BOARDS["empty"]), "a programme is a map of 9 fields"
+    yield "an emergency on a programme", written(_5=[order_to_map(FLOOD)]), "routine only"
+    yield "an emergency in routine's clothes", written(_5=[order | {4: 6}]), "see the bands of each kind"
+    yield "a day of 23 hours", written(_7=[50] * 23), "none, or 24"
+    yield "an hour of 101 %", written(_7=[50] * 23 + [101]), "at most 100"
+    yield "a budget of more than a day", written(_8=1_441), "at most 1,440"
+    yield "two fallbacks", written(_9=[[bytes(32), 1, 1]] * 2), "at most one"
+    yield "257 occurrences", written(_5=[order | {1: f"o-{n}", 11: [], 23: []} for n in range(257)]), "at most 256"
 
 
 # ---- scopes and the air -------------------------------------------------------------------------------------------------------

@@ -102,11 +102,13 @@ def render(text: str, vectors: dict[str, Any]) -> str:
         + f"\nspeaker     id      {vectors['speaker']['id']}\nspeaker     key     {vectors['speaker']['key']}\n```",
         "empty board": annotated(by_name["board, empty"]["frame"]),
         "board": example(by_name["board, one order"], ("payload", "signed_bytes", "frame")),
+        "programme": example(by_name["programme, two occurrences"], ("payload", "signed_bytes", "frame")),
         "sm2 time": example(by_name["time, signed with SM2"], ("signed_bytes", "frame")),
         "time": example(by_name["time"], ("payload", "signed_bytes", "frame")),
         "hello": example(
             by_name["hello, asking for the time after a start"], ("payload", "authenticated_bytes", "frame")
         ),
+        "stock": example(by_name["stock"], ("payload", "authenticated_bytes", "frame")),
         "report": example(by_name["report"], ("payload", "authenticated_bytes", "frame")),
         "refused": "| frame | counted as | why |\n|---|---|---|\n"
         + "\n".join(f"| {one['name']} | {one['as']} | {one['why']} |" for one in vectors["refused"]),

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -29,22 +30,32 @@ from endpoints.protocol import (
     board_topic,
     decode_board,
     decode_hello,
+    decode_ping,
+    decode_programme,
     decode_report,
+    decode_stock,
     decode_time_answer,
     encode_board,
     encode_hello,
+    encode_ping,
+    encode_programme,
     encode_report,
+    encode_stock,
     encode_time_answer,
     gone_topic,
     hello_topic,
     order_from_map,
     order_to_map,
+    part_to_list,
+    ping_topic,
+    programme_topic,
     report_topic,
     root_of,
+    stock_topic,
     time_topic,
 )
 from endpoints.sealing import MAX_PAYLOAD_BYTES, Algorithm, Message, NotAuthentic, TrustedKey, TrustStore
-from tests.endpoints.wire_examples import BOARD, HELLO, ORDER, REPORT, TIME
+from tests.endpoints.wire_examples import BOARD, HELLO, NEWS, ORDER, PING, PROGRAMME, REPORT, STOCK, TIME
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "wire.md").read_text(encoding="utf-8")
@@ -103,6 +114,10 @@ def fields_of(value: Any) -> list[str]:
         ("hello", HELLO),
         ("report", REPORT),
         ("entry", REPORT.entries[0]),
+        ("programme", PROGRAMME),
+        ("part", PROGRAMME.fallback),
+        ("ping", PING),
+        ("stock", STOCK),
     ],
 )
 def test_every_field_has_its_row(heading: str, example: Any) -> None:
@@ -129,6 +144,11 @@ def with_entry(key: int, value: object) -> object:
     return decode_report(canonical.encode(fields))
 
 
+def with_part(key: int, value: object) -> object:
+    part = [value if place == key else item for place, item in enumerate(part_to_list(ORDER.more[0]), start=1)]
+    return with_order(23, [part])
+
+
 TAKES = {
     "board": with_field(encode_board, decode_board, BOARD),
     "order": with_order,
@@ -136,6 +156,10 @@ TAKES = {
     "hello": with_field(encode_hello, decode_hello, HELLO),
     "report": with_field(encode_report, decode_report, REPORT),
     "entry": with_entry,
+    "programme": with_field(encode_programme, decode_programme, PROGRAMME),
+    "part": with_part,
+    "ping": with_field(encode_ping, decode_ping, PING),
+    "stock": with_field(encode_stock, decode_stock, STOCK),
 }
 RANGES = [
     (heading, int(row[0]), row[1], row[2], row[3])
@@ -153,16 +177,28 @@ def test_a_range_in_the_document_is_the_one_that_is_read(
 ) -> None:
     low, high = (int(edge) for edge in re.findall(r"\d+", span)[:2])
     taken = TAKES[heading]
-    samples = {"area code": "130281102000", "speaker id": "abc", "order": None, "[scope": ["abc", 1, 1], "entry": None}
+    samples = {
+        "area code": "130281102000",
+        "speaker id": "abc",
+        "order": None,
+        "[scope": ["abc", 1, 1],
+        "entry": None,
+        "part": part_to_list(ORDER.more[0]),
+        "SHA-256": bytes(32),
+    }
     if kind == "uint":
         edges, beyond = [low, high], [low - 1, high + 1]
-        if name in {"not_before_ms", "not_after_ms", "asset_bytes", "asset_ms"}:
-            edges.remove(high if name == "not_before_ms" else low)  # the other edge depends on another field
+        other_edge = {"not_before_ms": high, "not_after_ms": low, "received_us": high, "sent_us": low, "stream": high}
+        if heading == "order":
+            other_edge |= {"asset_bytes": low, "asset_ms": low}
+        if name in other_edge:
+            edges.remove(other_edge[name])  # it depends on another field
     else:
         sample = next(value for word, value in samples.items() if f"of {word}" in span)
-        if sample is None and heading == "board":
-            edges = [[order_to_map(ORDER) | {1: f"o-{n}"} for n in range(count)] for count in (low, high)]
-            beyond = [[order_to_map(ORDER) | {1: f"o-{n}"} for n in range(high + 1)]]
+        if sample is None and heading in {"board", "programme"}:
+            one = order_to_map(replace(NEWS, more=(), areas=(), excluded=(), speakers=()))
+            edges = [[one | {1: f"o-{n}"} for n in range(count)] for count in (low, high)]
+            beyond = [[one | {1: f"o-{n}"} for n in range(high + 1)]]
         elif sample is None:
             row = [1, "a", 1, 1, 0, 0]
             edges, beyond = [[row] * low, [row] * high], [[row] * (low - 1), [row] * (high + 1)]
@@ -198,7 +234,7 @@ def test_our_own_speaker_counts_a_refused_frame_as_the_document_says(vector: Any
         for key in VECTORS["keys"].values()
         if "trusted_for" in key
     ]
-    read = decode_board if vector["message"] == "board" else decode_time_answer
+    read = {"board": decode_board, "time": decode_time_answer, "programme": decode_programme}[vector["message"]]
     with pytest.raises({"unreadable": BadMessage, "not authentic": NotAuthentic}[vector["as"]]):
         read(
             TrustStore(tuple(keys))
@@ -240,7 +276,12 @@ def test_the_topics_are_in_their_table() -> None:
         "hello": hello_topic,
         "report": report_topic,
         "gone": gone_topic,
+        "programme": programme_topic,
+        "ping": ping_topic,
+        "stock": stock_topic,
     }
     topics = {row[0].strip("`") for row in table(head="topic")}
-    assert topics == {make("ROOT", "SCOPE" if name == "board" else "SPEAKER") for name, make in makers.items()}
+    assert topics == {
+        make("ROOT", "SCOPE" if name in {"board", "programme"} else "SPEAKER") for name, make in makers.items()
+    }
     assert f"`ROOT` is `{root_of(False)}` for live work and `{root_of(True)}` for exercises" in TEXT

@@ -57,7 +57,7 @@ def item(data: bytes, at: int, depth: int) -> tuple[Any, int]:
             return (part if major == 2 else part.decode()), at + number
         except UnicodeDecodeError:
             raise Unreadable from None
-    need(depth < 4)
+    need(depth < 5)
     if major == 4:
         values = []
         for _ in range(number):
@@ -95,7 +95,8 @@ def byte_string(data: bytes) -> bytes:
 
 # ---- §4: frames ---------------------------------------------------------------------------------------------------------------
 
-MAX_PAYLOAD = {"board": 65_536, "time": 1_024, "hello": 2_048, "report": 8_192}
+MAX_PAYLOAD = {"board": 65_536, "programme": 65_536, "time": 1_024, "hello": 2_048, "report": 8_192}
+MAX_PAYLOAD |= {"ping": 128, "stock": 4_096}
 
 
 def open_frame(frame: bytes, message: str, mode: str) -> tuple[bytes, str, bytes]:
@@ -228,11 +229,12 @@ def listed(value: Any, most: int) -> list[Any]:
 
 
 def check_order(order: Any) -> None:
-    need(isinstance(order, dict) and list(order) == list(range(1, 22)))
+    need(isinstance(order, dict) and list(order) == list(range(1, 29)))
     text(order[1], ORDER_ID)
     need(type(order[7]) is bool)
     spans = {2: (1, 2**31), 3: (1, 4), 4: (1, 6), 5: (0, 4), 6: (1, 5), 8: MS, 9: MS, 10: MS, 14: (0, 3)}
     spans |= {16: (0, 2**24), 17: (0, 86_400_000), 18: (1, 100), 19: (0, 600_000), 20: (1, 4), 21: (0, 100)}
+    spans |= {22: (0, 3), 24: MS, 25: MS, 26: (0, 60_000), 27: (0, 100), 28: (0, 2**32 - 1)}
     for key, (low, high) in spans.items():
         uint(order[key], low, high)
     for code in listed(order[11], 1_024) + listed(order[12], 1_024):
@@ -241,29 +243,55 @@ def check_order(order: Any) -> None:
         text(speaker, SPEAKER_ID)
     need(isinstance(order[15], bytes) and len(order[15]) in {0, 32})
     need(bool(order[15]) is bool(order[16]) is bool(order[17]))
+    for part in listed(order[23], 99):
+        check_part(part)
+    need(not order[15] or not order[28])
+    need(bool(order[15]) or not order[23])
     need(order[4] in BANDS[order[3]] and order[10] > order[9])
+
+
+def check_part(part: Any) -> None:
+    need(isinstance(part, list) and len(part) == 3 and isinstance(part[0], bytes) and len(part[0]) == 32)
+    uint(part[1], 1, 2**24)
+    uint(part[2], 1, 86_400_000)
+
+
+def check_board(fields: Any, most: int) -> None:
+    if isinstance(fields[1], str) and fields[1][:1].isdigit():
+        significant(fields[1])
+    else:
+        text(fields[1], SPEAKER_ID)
+    for key, (low, high) in {2: COUNT, 3: COUNT, 4: MS}.items():
+        uint(fields[key], low, high)
+    orders = listed(fields[5], most)
+    for order in orders:
+        check_order(order)
+    need(len({order[1] for order in orders}) == len(orders))
 
 
 def check(message: str, fields: Any) -> None:
     need(isinstance(fields, dict))
     if message == "board":
         need(list(fields) == [1, 2, 3, 4, 5])
-        if isinstance(fields[1], str) and fields[1][:1].isdigit():
-            significant(fields[1])
-        else:
-            text(fields[1], SPEAKER_ID)
-        for key, (low, high) in {2: COUNT, 3: COUNT, 4: MS}.items():
-            uint(fields[key], low, high)
-        orders = listed(fields[5], 64)
-        for order in orders:
-            check_order(order)
-        need(len({order[1] for order in orders}) == len(orders))
+        check_board(fields, 64)
+    elif message == "programme":
+        need(list(fields) == [1, 2, 3, 4, 5, 6, 7, 8, 9])
+        check_board(fields, 256)
+        need(all(order[3] == 1 for order in fields[5]))
+        uint(fields[6], *MS)
+        need(len(listed(fields[7], 24)) in {0, 24})
+        for percent in fields[7]:
+            uint(percent, 0, 100)
+        uint(fields[8], 0, 1_440)
+        for part in listed(fields[9], 1):
+            check_part(part)
     else:
-        need(message == "time" and list(fields) == [1, 2, 3, 4, 5, 6, 7])
+        need(message == "time" and list(fields) == [1, 2, 3, 4, 5, 6, 7, 8])
         text(fields[1], SPEAKER_ID)
         need(isinstance(fields[2], bytes) and len(fields[2]) == 8)
-        for key, (low, high) in {3: COUNT, 4: MS, 5: COUNT, 6: COUNT, 7: (0, 1)}.items():
+        for key, (low, high) in {3: COUNT, 4: MS, 5: MS, 6: COUNT, 7: COUNT, 8: (0, 1)}.items():
             uint(fields[key], low, high)
+        need(fields[4] <= fields[5])
 
 
 def hear(frame: str, message: str, mode: str) -> str:
