@@ -124,7 +124,7 @@ class LiveView:
     lost: int
 
 
-# ---- what is refused ----------------------------------------------------------------------------------------------------------
+# ---- what is refused --------------------------------------------------------------------------------------------------------
 
 
 class LiveBusy(BroadcastError):
@@ -187,7 +187,7 @@ class NoSource(BroadcastError):
         super().__init__(f"the source {source!r} gives no sound: {cause}")
 
 
-# ---- an order -------------------------------------------------------------------------------------------------------------------
+# ---- an order ---------------------------------------------------------------------------------------------------------------
 
 
 def check_live(
@@ -232,7 +232,7 @@ def compose_live(command: OpenLive, *, order_id: str, stream: int, by: Officer, 
     return Broadcast(order, command.headline or f"{by.title}喊话"[:80], "", by.name)
 
 
-# ---- the broker's share -----------------------------------------------------------------------------------------------------------
+# ---- the broker's share -----------------------------------------------------------------------------------------------------
 
 
 def deliveries_per_s(listeners: int, frames_a_packet: int) -> int:
@@ -252,7 +252,7 @@ def admit(listeners: int, running_per_s: int, rules: LiveRules) -> int:
     raise LiveOverBudget(listeners, asked, running_per_s, rules.max_deliveries_per_s)
 
 
-# ---- the machine ------------------------------------------------------------------------------------------------------------------
+# ---- the machine ------------------------------------------------------------------------------------------------------------
 
 
 class Microphone:

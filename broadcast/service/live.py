@@ -16,9 +16,9 @@ For whoever holds the other end (a page over a WebSocket, a command, the control
 
 `prepare` raises InvalidRequest, AreaNotGranted, RoleNotGranted, MicrophoneOpen (this officer has one), LiveBusy (somebody of at
 least the same rank speaks there: `err.officer`), LiveOverBudget (with the numbers), NoSource. `open` raises LiveBusy, LiveOver,
-BoardFull, StoreUnavailable, SpeechFailed (an exercise cannot say that it is one). Every call raises UnknownLive for a microphone that
-is not this officer's, and `feed_*` BadSound for what is no sound; what comes after the end is dropped without a word.
+BoardFull, StoreUnavailable, SpeechFailed (an exercise cannot say that it is one). Every call raises UnknownLive for a microphone
+that is not this officer's, and `feed_*` BadSound for what is no sound; what comes after the end is dropped without a word.
 
-`LiveView.state` is a LiveState, `LiveView.why` a LiveEnd; the lamp is `may_speak`: some speaker says that it sounds, and its chime is
-over. Sound that is fed before is measured and, once ordered, sent: speakers that are there hear it.
+`LiveView.state` is a LiveState, `LiveView.why` a LiveEnd; the lamp is `may_speak`: some speaker says that it sounds, and its chime
+is over. Sound that is fed before is measured and, once ordered, sent: speakers that are there hear it.
 """
