@@ -13,7 +13,7 @@ from typing import Any
 
 from audio_assets.pcm import FRAME_BYTES, SILENT_FRAME, amplify, mix, ramp
 from endpoints.sinks import FRAME_S, Sink, SinkLost, Timer
-from endpoints.track import Segment, Track
+from endpoints.track import Readable, Segment, Track
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _CLOSE_WITHIN_S = 5.0
 class _Playing:
     """One token on air. `over` is set once nobody wants to hear of it any more."""
 
-    def __init__(self, token: str, track: Track, gain_db: float) -> None:
+    def __init__(self, token: str, track: Readable, gain_db: float) -> None:
         self.token, self.track = token, track
         self.gain_db = self.next_gain_db = gain_db
         self.frames = 0
@@ -102,9 +102,13 @@ class Voice:
         else:
             self._sink.close()
 
-    def play(self, token: str, segments: Sequence[Segment], *, from_ms: int = 0, gain_db: float = 0.0) -> None:
-        """Sound this from the next frame on, in place of what sounds now. A sound that needs decoding comes decoded."""
-        playing = _Playing(token, Track(segments, from_ms=from_ms), gain_db)
+    def play(self, token: str, sound: Readable | Sequence[Segment], *, from_ms: int = 0, gain_db: float = 0.0) -> None:
+        """Sound this from the next frame on, in place of what sounds now. What needs decoding comes decoded or ready.
+
+        :param from_ms: where in the segments; what is readable stands where it is to be read.
+        """
+        track = Track(sound, from_ms=from_ms) if isinstance(sound, Sequence) else sound
+        playing = _Playing(token, track, gain_db)
         with self._lock:
             self._replace(playing)
 

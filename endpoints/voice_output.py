@@ -24,7 +24,7 @@ from endpoints.output import Sounding
 from endpoints.player import Play
 from endpoints.protocol import Order
 from endpoints.sinks import SinkLost
-from endpoints.track import Segment, sequence
+from endpoints.track import Await, Segment, sequence
 from endpoints.vocabulary import Kind, Reason
 from endpoints.voice import Voice
 
@@ -159,12 +159,13 @@ class VoiceOutput:
 
     def _sound_now(self, play: Play, sound: _Sound | None) -> None:
         order = play.order
+        meanwhile = tone(ToneId.ATTENTION) if is_urgent(order) else Pcm(b"")
         segments: tuple[Segment, ...] = sequence(
             tone(ToneId(order.tone)),
-            None if sound is None else partial(_samples, sound),
-            meanwhile=tone(ToneId.ATTENTION) if is_urgent(order) else Pcm(b""),
+            [] if sound is None else [Await(partial(_samples, sound), meanwhile)],
             repeats=order.repeats,
             gap_ms=order.gap_ms,
+            closing=tone(ToneId(order.closing)),
         )
         self._voice.play(self._token, segments, from_ms=play.from_ms, gain_db=gain_db(play.volume_percent))
 

@@ -281,7 +281,7 @@ def test_a_routine_programme_is_pre_empted_and_comes_back_by_its_policy(
     assert left_at_ms == 6_980
     decision = (50 + 349) * FRAME_SAMPLES
     signal = tone(ToneId.ATTENTION)
-    bench.voice.play("flood", sequence(signal, lambda: speaking, meanwhile=signal))
+    bench.voice.play("flood", sequence(signal, [Await(lambda: speaking, signal)]))
     while bench.told[-1][:2] != ("finished", "flood"):
         bench.voice.step()
     back = len(bench.told)
