@@ -9,6 +9,7 @@ from typing import Protocol
 class Clock(Protocol):
     def now(self) -> datetime: ...  # aware UTC: what people read, the store keeps, a restart survives
     def now_ms(self) -> int: ...  # the same instant as the wire writes it
+    def now_us(self) -> int: ...  # the same, as precisely as this machine knows it
     def monotonic(self) -> float: ...  # seconds: deadlines inside one run; never steps back
     async def sleep_until(self, deadline: float) -> None: ...  # on the scale of monotonic()
 
@@ -20,7 +21,10 @@ class SystemClock:
         return datetime.now(UTC)
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return self.now_us() // 1_000
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1_000
 
     def monotonic(self) -> float:
         return time.monotonic()

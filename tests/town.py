@@ -48,8 +48,8 @@ class ShiftedClock(SystemClock):
     def __init__(self) -> None:
         self.ahead_s = 0.0
 
-    def now_ms(self) -> int:
-        return super().now_ms() + int(self.ahead_s * 1000)
+    def now_us(self) -> int:
+        return super().now_us() + int(self.ahead_s * 1e6)
 
     def monotonic(self) -> float:
         return super().monotonic() + self.ahead_s

@@ -17,6 +17,7 @@ from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
 from broadcast.service.ports import ReportRow, Store, StoreRefused, StoreUnavailable, Wire, WireDown
 from broadcast.service.presence import Speakers
+from broadcast.service.time_answers import TimeAnswers
 from endpoints.area_codes import ancestors
 from endpoints.protocol import (
     EXERCISE_ROOT,
@@ -24,15 +25,13 @@ from endpoints.protocol import (
     BadMessage,
     Hello,
     OrderRule,
+    Ping,
     Report,
-    TimeAnswer,
     decode_hello,
+    decode_ping,
     decode_report,
-    encode_time_answer,
-    root_of,
-    time_topic,
 )
-from endpoints.sealing import Message, NotAuthentic, Signer, open_from_speaker, seal
+from endpoints.sealing import Message, NotAuthentic, Signer, open_from_speaker
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +69,9 @@ class Ingest:
     ) -> None:
         self._clock, self._store, self._wire, self._estate = clock, store, wire, estate
         self._boards, self._ladder, self._speakers, self._health = boards, ladder, speakers, health
-        self._signers, self._rule = signers, rule
+        self._time = TimeAnswers(
+            clock=clock, wire=wire, boards=boards, speakers=speakers, health=health, signers=signers, rule=rule
+        )
         self._rows: list[ReportRow] = []
         self._tokens: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -79,6 +80,7 @@ class Ingest:
 
     def message(self, topic: str, payload: bytes, qos: int, retained: bool, token: int) -> None:
         """One message from the broker, whoever wrote it."""
+        received_us = self._clock.now_us()
         if retained:  # nothing that speakers say is; it would come again with every connection
             self._forget_retained(topic, payload)
             self._done(token)
@@ -96,9 +98,11 @@ class Ingest:
                     decode_report(open_from_speaker(payload, Message.REPORT, exercise=exercise, key=key)), rest, token
                 )
             elif kind == "hello":
-                self._hello(
-                    decode_hello(open_from_speaker(payload, Message.HELLO, exercise=exercise, key=key)), rest, exercise
-                )
+                hello = decode_hello(open_from_speaker(payload, Message.HELLO, exercise=exercise, key=key))
+                self._hello(hello, rest, exercise, received_us)
+            elif kind == "ping":
+                ping = decode_ping(open_from_speaker(payload, Message.PING, exercise=exercise, key=key))
+                self._ping(ping, rest, exercise, received_us)
             elif kind == "gone":
                 self._speakers.gone(rest)
                 self._done(token)
@@ -204,7 +208,13 @@ class Ingest:
 
     # ---- heartbeats and the time --------------------------------------------------------------------------------------------
 
-    def _hello(self, hello: Hello, speaker: str, exercise: bool) -> None:
+    def _ping(self, ping: Ping, speaker: str, exercise: bool, received_us: int) -> None:
+        if ping.speaker != speaker:
+            self._refuse("forged", speaker, 0)
+        elif not self._time.ping(speaker, ping.nonce, exercise=exercise, received_us=received_us):
+            self._refuse("too_fast", speaker, 0)
+
+    def _hello(self, hello: Hello, speaker: str, exercise: bool, received_us: int) -> None:
         if hello.speaker != speaker:
             self._refuse("forged", speaker, 0)
             return
@@ -215,7 +225,7 @@ class Ingest:
         if hello.at_ms and abs(now_ms - hello.at_ms) > STALE_HELLO_MS:
             self._refuse("stale_hello", speaker, 0)
             if hello.nonce:
-                self._answer(hello, exercise, now_ms)
+                self._time.answer(speaker, hello.nonce, hello.boot, exercise=exercise, received_us=received_us)
             return
         if hello.at_ms:  # without the time on it, it may be a recording: it is answered and not believed
             self._speakers.hello(hello)
@@ -224,20 +234,7 @@ class Ingest:
             status = self._speakers.status(speaker)
             status.boards_whole = self._boards.compare(speaker, exercise, (speaker, where, *ancestors(where)), held)
         if hello.nonce:
-            self._answer(hello, exercise, now_ms)
-
-    def _answer(self, hello: Hello, exercise: bool, now_ms: int) -> None:
-        status = self._speakers.status(hello.speaker)
-        confirmed = self._speakers.confirmed_n(status) if status.boot == hello.boot else 0
-        now_us = now_ms * 1_000
-        answer = TimeAnswer(
-            hello.speaker, hello.nonce, self._boards.epoch, now_us, now_us, hello.boot, confirmed, self._rule
-        )
-        frame = seal(encode_time_answer(answer), Message.TIME, exercise=exercise, signer=self._signers[exercise])
-        try:
-            self._wire.publish(time_topic(root_of(exercise), hello.speaker), frame, qos=0)
-        except WireDown:  # it asks again
-            self._health.count("time_answers_lost")
+            self._time.answer(speaker, hello.nonce, hello.boot, exercise=exercise, received_us=received_us)
 
     async def close(self) -> None:
         """Write what is under way."""
