@@ -57,10 +57,10 @@ class Day:
 
     def meets(self, rule: DayRule) -> bool:
         """Whether a programme with that rule sounds on it, its weekdays apart."""
-        return self.kind in _MEANT[rule]
+        return self.kind in MEANT[rule]
 
 
-_MEANT: Mapping[DayRule, frozenset[DayKind]] = {
+MEANT: Mapping[DayRule, frozenset[DayKind]] = {
     DayRule.EVERY: frozenset(DayKind),
     DayRule.WORKDAYS: frozenset({DayKind.WORKDAY}),
     DayRule.REST_DAYS: frozenset({DayKind.REST_DAY, DayKind.HOLIDAY}),

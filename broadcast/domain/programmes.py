@@ -4,10 +4,11 @@ Times of day are wall time in the programme's own zone; what instants they are i
 `programme_checks`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time
 from enum import StrEnum
 
+from broadcast.domain.areas import AreaTree, minimal_cover
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import level_of
 from endpoints.area_codes import significant
@@ -203,6 +204,16 @@ class Programme:
         if self.resume is not None:
             return self.resume
         return Resume.RESTART if isinstance(self.source, Speech) else Resume.REJOIN
+
+
+def as_of_today(programme: Programme, tree: AreaTree) -> Programme:
+    """With its targets frozen: as few areas as will do, and those that were merged into them, whose speakers go by the old code."""
+    return replace(
+        programme,
+        areas=minimal_cover((*programme.areas, *tree.merged_into(programme.areas))),
+        excluded=minimal_cover((*programme.excluded, *tree.merged_into(programme.excluded))),
+        speakers=tuple(sorted(set(programme.speakers))),
+    )
 
 
 @dataclass(frozen=True, slots=True)
