@@ -103,6 +103,13 @@ def ramp(data: bytes, *, rising: bool) -> bytes:
     return array("h", map(_scaled, samples, weights if rising else reversed(weights))).tobytes()
 
 
+def slope(data: bytes, start: float, end: float) -> bytes:
+    """A straight ramp from one factor to another, each 0 to 1."""
+    samples = array("h", data)
+    step = (end - start) / len(samples) if samples else 0.0
+    return array("h", (int(sample * (start + index * step)) for index, sample in enumerate(samples))).tobytes()
+
+
 def _scaled(sample: int, weight: int) -> int:
     return sample * weight >> 15
 

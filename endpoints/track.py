@@ -143,6 +143,11 @@ class Track:
             self._next()
         return not isinstance(self._cell, _Spool) or self._cell.reader.ready
 
+    @property
+    def begins_absent(self) -> bool:
+        """Whether what sounds next is not there. Like `ready`."""
+        return self.ready and isinstance(self._cell, _Missing)
+
     def wait(self, timeout_s: float) -> bool:
         """Until it is ready; never in the sound thread. Whether it is."""
         return self.ready or (isinstance(self._cell, _Spool) and self._cell.reader.wait(timeout_s))

@@ -4,7 +4,7 @@ from array import array
 
 import pytest
 
-from audio_assets.pcm import FRAME_BYTES, FRAME_SAMPLES, MAX_BYTES, Pcm, PcmTooLong, mix, ramp
+from audio_assets.pcm import FRAME_BYTES, FRAME_SAMPLES, MAX_BYTES, Pcm, PcmTooLong, mix, ramp, slope
 
 
 def loud(samples: int, value: int = 10_000) -> Pcm:
@@ -47,6 +47,13 @@ def test_a_ramp_begins_in_silence_and_never_exceeds_the_sound() -> None:
     assert (up[0], list(up) == sorted(up), max(up) < 10_000) == (0, True, True)
     assert list(down) == list(reversed(up))
     assert ramp(b"", rising=True) == b""
+
+
+def test_a_slope_goes_from_one_factor_to_the_other() -> None:
+    down = array("h", slope(loud(960).data, 0.5, 0.25))
+    assert (down[0], down[-1], list(down) == sorted(down, reverse=True)) == (5_000, 2_502, True)
+    assert slope(loud(960).data, 1, 1) == loud(960).data
+    assert slope(b"", 1, 0) == b""
 
 
 def test_fades_touch_the_edges_only() -> None:

@@ -29,7 +29,7 @@ from pathlib import Path
 from audio_assets.pcm import Pcm
 from audio_assets.tones import ToneId, tone
 from endpoints.sinks import open_sink
-from endpoints.track import Clip, sequence
+from endpoints.track import Await, Clip, sequence
 from endpoints.voice import Voice
 
 routine, speech = (Pcm(Path(name).read_bytes()) for name in sys.argv[1:3])
@@ -50,7 +50,7 @@ async def box(card):
     await asyncio.sleep(2.507)
     decided_at = time.monotonic()
     position_ms = voice.stop("routine")
-    voice.play("flood", sequence(signal, lambda: speech, meanwhile=signal))
+    voice.play("flood", sequence(signal, [Await(lambda: speech, signal)]))
     _, signal_at = await told.get()
     await told.get()
     voice.play("routine", [Clip(routine)], from_ms=position_ms)
