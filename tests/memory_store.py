@@ -2,22 +2,30 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
-from typing import TypeVar
+from dataclasses import replace
+from datetime import date
+from typing import Any, TypeVar
 
 from broadcast.domain.areas import AreaTree
+from broadcast.domain.as_run import ON_TIME_MS
 from broadcast.domain.broadcasts import Broadcast, UnknownBroadcast
+from broadcast.domain.calendar import DayEntry
+from broadcast.domain.programme_versions import PlanVersion, Version
+from broadcast.domain.programmes import Content
 from broadcast.domain.speakers import Speaker, UnknownSpeaker
 from broadcast.service.ports import (
     Account,
     ActRow,
+    AsRunRow,
     DeliveryRow,
     KeptAnswer,
     ReportRow,
     SessionRow,
     StoreRefused,
     StoreUnavailable,
+    Tally,
     Tx,
 )
 from endpoints.delivery import State
@@ -49,11 +57,26 @@ class _Broadcasts:
     def get(self, broadcast: str) -> Broadcast | None:
         return self.rows.get(broadcast)
 
+    def add_all(self, broadcasts: Iterable[Broadcast]) -> None:
+        for one in broadcasts:
+            self.add(one)
+
+    def get_all(self, broadcasts: Iterable[str]) -> Sequence[Broadcast]:
+        return [self.rows[name] for name in sorted(set(broadcasts)) if name in self.rows]
+
+    def occurrences(self, from_ms: int, until_ms: int) -> Sequence[Broadcast]:
+        found = [
+            one
+            for one in self.rows.values()
+            if one.programme and one.order.not_after_ms > from_ms and one.order.not_before_ms < until_ms
+        ]
+        return sorted(found, key=lambda one: (one.order.not_before_ms, one.id))
+
     def on_boards(self, now_ms: int) -> Sequence[Broadcast]:
-        return [one for _, one in sorted(self.rows.items()) if one.on_boards(now_ms)]
+        return [one for _, one in sorted(self.rows.items()) if not one.programme and one.on_boards(now_ms)]
 
     def page(self, *, before: str | None, limit: int) -> Sequence[Broadcast]:
-        newest_first = sorted(self.rows.items(), reverse=True)
+        newest_first = sorted(((name, one) for name, one in self.rows.items() if not one.programme), reverse=True)
         return [one for name, one in newest_first if before is None or name < before][:limit]
 
 
@@ -205,6 +228,111 @@ class _Facts:
         self.rows[name] = value
 
 
+class _Programmes:
+    """All in one dictionary, by kind and key."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[object, ...], Any] = {}
+
+    def _of(self, kind: str) -> list[Any]:
+        return [row for key, row in sorted(self.rows.items(), key=lambda item: str(item[0])) if key[0] == kind]
+
+    def add(self, version: Version) -> None:
+        _add(self.rows, ("programme", version.programme.id, version.programme.revision), version)
+
+    def newest(self) -> Sequence[Version]:
+        names = sorted({version.programme.id for version in self._of("programme")})
+        return [newest for name in names if (newest := self.get(name))]
+
+    def get(self, programme: str) -> Version | None:
+        return max(self.history(programme), key=lambda one: one.programme.revision, default=None)
+
+    def history(self, programme: str) -> Sequence[Version]:
+        found = [one for one in self._of("programme") if one.programme.id == programme]
+        return sorted(found, key=lambda one: one.programme.revision)
+
+    def keep_content(self, programme: str, revision: int, content: Content) -> None:
+        row = self.rows.get(("programme", programme, revision))
+        if row is not None:
+            self.rows["programme", programme, revision] = replace(row, content=content)
+
+    def add_plan(self, version: PlanVersion) -> None:
+        _add(self.rows, ("plan", version.plan.area, version.revision), version)
+
+    def plans(self) -> Sequence[PlanVersion]:
+        newest: dict[str, PlanVersion] = {}
+        for one in sorted(self._of("plan"), key=lambda one: (one.plan.area, one.revision)):
+            newest[one.plan.area] = one
+        return list(newest.values())
+
+    def days(self) -> Sequence[DayEntry]:
+        return sorted(self._of("day"), key=lambda entry: entry.day)
+
+    def save_day(self, entry: DayEntry) -> None:
+        self.rows["day", entry.day] = entry
+
+    def drop_day(self, day: date) -> bool:
+        return self.rows.pop(("day", day), None) is not None
+
+    def raise_versions(self, scopes: Iterable[str]) -> Mapping[str, int]:
+        raised = {scope: self.rows.get(("board", scope), 0) + 1 for scope in set(scopes)}
+        self.rows |= {("board", scope): version for scope, version in raised.items()}
+        return raised
+
+    def board_versions(self) -> Mapping[str, int]:
+        return {str(key[1]): row for key, row in self.rows.items() if key[0] == "board"}
+
+
+class _AsRun:
+    """Has no rows of its own."""
+
+    def __init__(self, tables: "MemoryTx") -> None:
+        self.rows: dict[str, str] = {}
+        self._tables = tables
+
+    def tally(self, orders: Collection[str], area_digits: str) -> Sequence[Tally]:
+        counts: Counter[tuple[str, State, Reason, Reason, bool, bool]] = Counter()
+        for row in self.at_speakers(orders, area_digits):
+            late = row.started_ms > row.due_ms + ON_TIME_MS
+            counts[row.order, row.state, row.reason, row.start_reason, row.started_ms > 0, late] += 1
+        return [Tally(*key, count) for key, count in sorted(counts.items())]
+
+    def at_speakers(self, orders: Collection[str], area_digits: str) -> Sequence[AsRunRow]:
+        found = []
+        for (order, speaker), one in sorted(self._tables.deliveries.rows.items()):
+            broadcast, where = self._tables.broadcasts.get(order), self._tables.speakers.rows.get(speaker)
+            if order in orders and broadcast and where and where.area.startswith(area_digits):
+                facts = (one.state, one.reason, one.started_ms, one.start_reason, one.changed_ms)
+                found.append(AsRunRow(order, speaker, *facts, broadcast.order.not_before_ms))
+        return found
+
+    def opened(self, orders: Collection[str]) -> frozenset[str]:
+        return frozenset(order for order, _ in self._tables.deliveries.rows if order in orders)
+
+    def forget_reports(self, before_ms: int, *, at_most: int) -> int:
+        told = {row.order for row in self._tables.reports.rows.values()}
+        old = [name for name in self._old(before_ms) if name in told][:at_most]
+        self._drop_reports(old)
+        return len(old)
+
+    def forget_occurrences(self, before_ms: int, *, at_most: int) -> int:
+        old = self._old(before_ms)[:at_most]
+        self._drop_reports(old)
+        tables = self._tables
+        tables.deliveries.rows = {key: row for key, row in tables.deliveries.rows.items() if key[0] not in old}
+        for name in old:
+            del tables.broadcasts.rows[name]
+        return len(old)
+
+    def _old(self, before_ms: int) -> list[str]:
+        rows = self._tables.broadcasts.rows
+        return [name for name, one in sorted(rows.items()) if one.programme and one.order.not_after_ms < before_ms]
+
+    def _drop_reports(self, orders: Collection[str]) -> None:
+        rows = self._tables.reports.rows
+        self._tables.reports.rows = {key: row for key, row in rows.items() if row.order not in orders}
+
+
 class MemoryTx:
     """All tables. What is in them never changes, so a copy of the tables is a snapshot."""
 
@@ -220,6 +348,8 @@ class MemoryTx:
         self.answers = _Answers()
         self.acts = _Acts()
         self.facts = _Facts()
+        self.programmes = _Programmes()
+        self.as_run = _AsRun(self)
 
     def snapshot(self) -> "MemoryTx":
         twin = MemoryTx()

@@ -130,6 +130,7 @@ class Broadcast:
     ended_by: str = ""
     replaces: str = ""
     note: str = ""
+    programme: str = ""  # of which it is an occurrence; empty for what an officer started
 
     @property
     def id(self) -> str:

@@ -1,14 +1,18 @@
 """What the services need from outside, as Protocols: a store with transactions, a wire, a voice."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import NamedTuple, Protocol, TypeVar
 
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.broadcasts import Broadcast
+from broadcast.domain.calendar import DayEntry
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
+from broadcast.domain.programme_versions import PlanVersion, Version
+from broadcast.domain.programmes import Content
 from broadcast.domain.speakers import Speaker
 from endpoints.delivery import State
 from endpoints.protocol import Reason, Stage
@@ -67,6 +71,36 @@ class DeliveryRow(NamedTuple):
     state: State
     reason: Reason
     changed_ms: int
+    started_ms: int = 0  # the server's time at the speaker when it first sounded; 0: it has not said that it did
+    start_reason: Reason = Reason.NONE  # FALLBACK: something else sounded in its place
+
+
+class Tally(NamedTuple):
+    """So many speakers stand like this with one order.
+
+    :param began: they said that it sounded; `late`: after its time by more than `as_run.ON_TIME_MS`.
+    """
+
+    order: str
+    state: State
+    reason: Reason
+    start_reason: Reason
+    began: bool
+    late: bool
+    speakers: int
+
+
+class AsRunRow(NamedTuple):
+    """One occurrence at one speaker: what the as-run log says of it."""
+
+    order: str
+    speaker: str
+    state: State
+    reason: Reason
+    started_ms: int
+    start_reason: Reason
+    changed_ms: int
+    due_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +148,15 @@ class Broadcasts(Protocol):
     def add(self, broadcast: Broadcast) -> None: ...
     def save(self, broadcast: Broadcast) -> None: ...
     def get(self, broadcast: str) -> Broadcast | None: ...
-    def on_boards(self, now_ms: int) -> Sequence[Broadcast]: ...  # every one whose on_boards(now_ms) is true
-    def page(self, *, before: str | None, limit: int) -> Sequence[Broadcast]: ...  # newest first; ids sort by time
+    def add_all(self, broadcasts: Iterable[Broadcast]) -> None: ...
+    def get_all(self, broadcasts: Iterable[str]) -> Sequence[Broadcast]: ...  # by id
+    def on_boards(self, now_ms: int) -> Sequence[Broadcast]: ...  # officers'; every one whose on_boards(now_ms) is true
+    def page(
+        self, *, before: str | None, limit: int
+    ) -> Sequence[Broadcast]: ...  # officers'; newest first, ids by time
+    def occurrences(
+        self, from_ms: int, until_ms: int
+    ) -> Sequence[Broadcast]: ...  # of programmes; by start, then by id
 
 
 class Boards(Protocol):
@@ -179,6 +220,35 @@ class Facts(Protocol):
     def set(self, name: str, value: str) -> None: ...
 
 
+class Programmes(Protocol):
+    """The plan. Versions are added and never changed."""
+
+    def add(self, version: Version) -> None: ...  # StoreRefused: there is this revision already
+    def newest(self) -> Sequence[Version]: ...  # of each, retired ones included; by id
+    def get(self, programme: str) -> Version | None: ...  # its newest
+    def history(self, programme: str) -> Sequence[Version]: ...  # oldest first
+    def keep_content(self, programme: str, revision: int, content: Content) -> None: ...
+    def add_plan(self, version: PlanVersion) -> None: ...  # StoreRefused: there is this revision already
+    def plans(self) -> Sequence[PlanVersion]: ...  # the newest of each area; by area
+    def days(self) -> Sequence[DayEntry]: ...  # the operator's own; by day
+    def save_day(self, entry: DayEntry) -> None: ...
+    def drop_day(self, day: date) -> bool: ...  # whether there was an entry
+    def raise_versions(self, scopes: Iterable[str]) -> Mapping[str, int]: ...  # of programme boards: +1 each, from 1
+    def board_versions(self) -> Mapping[str, int]: ...
+
+
+class AsRun(Protocol):
+    """Planned against sounded, and for how long the evidence of routine is kept."""
+
+    def tally(self, orders: Collection[str], area_digits: str) -> Sequence[Tally]: ...
+    def at_speakers(
+        self, orders: Collection[str], area_digits: str
+    ) -> Sequence[AsRunRow]: ...  # by order, then by speaker
+    def opened(self, orders: Collection[str]) -> frozenset[str]: ...  # those that have deliveries
+    def forget_reports(self, before_ms: int, *, at_most: int) -> int: ...
+    def forget_occurrences(self, before_ms: int, *, at_most: int) -> int: ...
+
+
 class Tx(Protocol):
     """One transaction."""
 
@@ -204,6 +274,10 @@ class Tx(Protocol):
     def acts(self) -> Acts: ...
     @property
     def facts(self) -> Facts: ...
+    @property
+    def programmes(self) -> Programmes: ...
+    @property
+    def as_run(self) -> AsRun: ...
 
 
 class Store(Protocol):

@@ -86,6 +86,19 @@ class Codes(TypeDecorator[tuple[str, ...]]):
         return tuple((value or "").split())
 
 
+class Numbers(TypeDecorator[tuple[int, ...]]):
+    """Whole numbers, parted by spaces."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[int, ...] | None, dialect: Dialect) -> str:
+        return " ".join(map(str, value or ()))
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[int, ...]:
+        return tuple(map(int, (value or "").split()))
+
+
 class Parts(TypeDecorator[tuple[Part, ...]]):
     """The files of a playlist: hash, bytes and milliseconds each, parted by spaces; a hash is hexadecimal."""
 

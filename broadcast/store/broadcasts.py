@@ -5,10 +5,10 @@ must outlive a field added tomorrow, which a migration gives a default; and a te
 morning.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from sqlalchemy import Index, LargeBinary, select
+from sqlalchemy import Index, LargeBinary, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from broadcast.domain.broadcasts import LINGER_MS, Broadcast, Life, UnknownBroadcast
@@ -59,6 +59,7 @@ class BroadcastRecord(Base):
     ended_by: Mapped[str]
     replaces: Mapped[str]
     note: Mapped[str]
+    programme: Mapped[str] = mapped_column(key(26))
 
 
 ORDER = tuple(field.name for field in fields(Order))
@@ -99,15 +100,32 @@ class Broadcasts:
         row = self._session.get(BroadcastRecord, broadcast)
         return None if row is None else _broadcast(row)
 
+    def add_all(self, broadcasts: Iterable[Broadcast]) -> None:
+        """:raises StoreRefused: an id is taken; none of them was added."""
+        self._session.execute(insert(BroadcastRecord), [_columns(one) for one in broadcasts])
+
+    def get_all(self, broadcasts: Iterable[str]) -> Sequence[Broadcast]:
+        """Those of these ids that there are, in order of id."""
+        query = select(BroadcastRecord).where(BroadcastRecord.id.in_(list(broadcasts)))
+        return [_broadcast(row) for row in self._session.scalars(query.order_by(BroadcastRecord.id))]
+
+    def occurrences(self, from_ms: int, until_ms: int) -> Sequence[Broadcast]:
+        """Those of programmes whose window reaches into from ≤ t < until, by start and then by id."""
+        table = BroadcastRecord
+        query = select(table).where(table.not_after_ms > from_ms, table.not_before_ms < until_ms, table.programme != "")
+        return [_broadcast(row) for row in self._session.scalars(query.order_by(table.not_before_ms, table.id))]
+
     def on_boards(self, now_ms: int) -> Sequence[Broadcast]:
-        """Every one whose `on_boards(now_ms)` is true, oldest first."""
-        query = select(BroadcastRecord).where(BroadcastRecord.not_after_ms > now_ms - LINGER_MS)
+        """Every one that an officer started and whose `on_boards(now_ms)` is true, oldest first."""
+        table = BroadcastRecord
+        query = select(table).where(table.not_after_ms > now_ms - LINGER_MS, table.programme == "")
         rows = self._session.scalars(query.order_by(BroadcastRecord.id))
         return [one for one in map(_broadcast, rows) if one.on_boards(now_ms)]
 
     def page(self, *, before: str | None, limit: int) -> Sequence[Broadcast]:
-        """Newest first, those with an id below `before`."""
-        query = select(BroadcastRecord).order_by(BroadcastRecord.id.desc()).limit(limit)
+        """What officers started: newest first, those with an id below `before`."""
+        query = select(BroadcastRecord).where(BroadcastRecord.programme == "")
+        query = query.order_by(BroadcastRecord.id.desc()).limit(limit)
         if before is not None:
             query = query.where(BroadcastRecord.id < before)
         return [_broadcast(row) for row in self._session.scalars(query)]

@@ -23,13 +23,16 @@ class DeliveryRecord(Base):
     state: Mapped[State] = mapped_column(Number(State))
     reason: Mapped[Reason] = mapped_column(Number(Reason))
     changed_ms: Mapped[int]
+    started_ms: Mapped[int]
+    start_reason: Mapped[Reason] = mapped_column(Number(Reason))
 
 
 _EXPECT = Insert(DeliveryRecord.__table__, "ON CONFLICT (order_id, speaker_id) DO NOTHING")
 _KEEP = Insert(
     DeliveryRecord.__table__,
     "ON CONFLICT (order_id, speaker_id) DO UPDATE"
-    " SET state = excluded.state, reason = excluded.reason, changed_ms = excluded.changed_ms",
+    " SET state = excluded.state, reason = excluded.reason, changed_ms = excluded.changed_ms,"
+    " started_ms = excluded.started_ms, start_reason = excluded.start_reason",
 )
 
 
@@ -41,19 +44,40 @@ class Deliveries:
 
     def expect(self, order: str, speakers: Iterable[str], *, at_ms: int) -> None:
         """The order is due at these speakers. What is there stays."""
-        rows = [(order, speaker, int(State.EXPECTED), int(Reason.NONE), at_ms) for speaker in speakers]
+        rows = [
+            (order, speaker, int(State.EXPECTED), int(Reason.NONE), at_ms, 0, int(Reason.NONE)) for speaker in speakers
+        ]
         _EXPECT(self._session.connection(), rows)
 
     def keep(self, rows: Iterable[DeliveryRow]) -> None:
         """Where they stand now; of several for the same order and speaker the last one."""
         last = {(row.order, row.speaker): row for row in rows}
-        plain = [(order, speaker, int(state), int(reason), at) for order, speaker, state, reason, at in last.values()]
+        plain = [
+            (
+                row.order,
+                row.speaker,
+                int(row.state),
+                int(row.reason),
+                row.changed_ms,
+                row.started_ms,
+                int(row.start_reason),
+            )
+            for row in last.values()
+        ]
         _KEEP(self._session.connection(), plain)
 
     def of(self, order: str) -> Sequence[DeliveryRow]:
         """In order of speaker."""
         table = DeliveryRecord
-        query = select(table.order_id, table.speaker_id, table.state, table.reason, table.changed_ms)
+        query = select(
+            table.order_id,
+            table.speaker_id,
+            table.state,
+            table.reason,
+            table.changed_ms,
+            table.started_ms,
+            table.start_reason,
+        )
         rows = self._session.execute(query.where(table.order_id == order).order_by(table.speaker_id))
         return [DeliveryRow(*row) for row in rows]
 

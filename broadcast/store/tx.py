@@ -4,10 +4,12 @@ from sqlalchemy.orm import Session
 
 from broadcast.store.accounts import Accounts, Sessions
 from broadcast.store.areas import Areas
+from broadcast.store.as_run import AsRun
 from broadcast.store.boards import Boards
 from broadcast.store.broadcasts import Broadcasts
 from broadcast.store.deliveries import Deliveries
 from broadcast.store.journal import Acts, Answers, Facts
+from broadcast.store.programmes import Programmes
 from broadcast.store.reports import Reports
 from broadcast.store.speakers import Speakers
 
@@ -27,3 +29,5 @@ class SqlTx:
         self.answers = Answers(session)
         self.acts = Acts(session)
         self.facts = Facts(session)
+        self.programmes = Programmes(session)
+        self.as_run = AsRun(session)
