@@ -1,7 +1,8 @@
 """Between the player's decisions and the sink: a thread that hands over one frame of 20 ms after another, always.
 
 One token sounds at a time. A decision takes effect with the next frame: what sounded fades out over it while the new sound
-fades in, so from decision to the new sound it is at most one frame that the sink is taking plus the sink's own latency.
+fades in, so from decision to the new sound it is at most one frame that the sink is taking plus the sink's own latency. What has
+an instant begins at that one, to the sample, and stays with it (`in_step`).
 """
 
 import logging
@@ -12,6 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from audio_assets.pcm import FRAME_BYTES, SILENT_FRAME, amplify, mix, ramp
+from endpoints.in_step import Due, InStep, Line
+from endpoints.sink_clock import SinkClock
 from endpoints.sinks import FRAME_S, Sink, SinkLost, Timer
 from endpoints.track import Readable, Segment, Track
 
@@ -24,23 +27,23 @@ _CLOSE_WITHIN_S = 5.0
 class _Playing:
     """One token on air. `over` is set once nobody wants to hear of it any more."""
 
-    def __init__(self, token: str, track: Readable, gain_db: float) -> None:
-        self.token, self.track = token, track
+    def __init__(self, token: str, sound: InStep, gain_db: float) -> None:
+        self.token, self.sound = token, sound
         self.gain_db = self.next_gain_db = gain_db
         self.frames = 0
         self.frames_to_drain: int | None = None  # set with the last sample
         self.over = False
 
-    def read(self) -> bytes:
-        """The next frame at its gain, filled up with silence; sets the time to drain when it was the last."""
-        data = self.track.read()
+    def read(self, leaves_at: float | None) -> bytes | None:
+        """The next frame at its gain, filled up with silence; None while its instant has not come."""
+        data = self.sound.read(leaves_at)
+        if data is None:
+            return None
         frame = amplify(data, self.gain_db) if self.gain_db else data
         if self.next_gain_db != self.gain_db:
             louder = amplify(data, self.next_gain_db)
             frame = mix(ramp(frame, rising=False), ramp(louder, rising=True))
             self.gain_db = self.next_gain_db
-        if not self.frames:
-            frame = ramp(frame, rising=True)
         self.frames += 1
         return frame.ljust(FRAME_BYTES, b"\0")
 
@@ -51,9 +54,10 @@ class Voice:
     A callback comes only for a token that was neither stopped nor replaced. Times are `monotonic()` of the timer.
 
     :param post: `loop.call_soon_threadsafe`.
-    :param on_started: token, time: the sink has taken the first frame.
+    :param on_started: token, time: the sink has the first frame, whose first sample leaves the loudspeaker then.
     :param on_finished: token, time: the last sample has left the sink.
     :param on_failed: token, reason: `SinkLost`, or what an `Await` raised.
+    :param trim_s: see `SinkClock`.
     """
 
     def __init__(
@@ -65,10 +69,13 @@ class Voice:
         on_finished: Callable[[str, float], None],
         on_failed: Callable[[str, Exception], None],
         timer: Timer = time,
+        trim_s: float = 0.0,
     ) -> None:
         self.late_frames = 0  # handed over after the sink had run dry: the process got no time
         self._sink, self._post, self._timer = sink, post, timer
         self._on_started, self._on_finished, self._on_failed = on_started, on_finished, on_failed
+        self._clock = SinkClock(trim_s=trim_s)
+        self._line: Line = _no_line
         self._lock = threading.Lock()
         self._current: _Playing | None = None
         self._fading: _Playing | None = None
@@ -102,13 +109,29 @@ class Voice:
         else:
             self._sink.close()
 
-    def play(self, token: str, sound: Readable | Sequence[Segment], *, from_ms: int = 0, gain_db: float = 0.0) -> None:
-        """Sound this from the next frame on, in place of what sounds now. What needs decoding comes decoded or ready.
+    def follow(self, line: Line) -> None:
+        """The server's time: what is played with an instant from now on stays with it. Asked in the sound thread."""
+        self._line = line
+
+    def play(
+        self,
+        token: str,
+        sound: Readable | Sequence[Segment],
+        *,
+        from_ms: int = 0,
+        gain_db: float = 0.0,
+        at: float | None = None,
+        skip_ms: int = 0,
+    ) -> None:
+        """Sound this in place of what sounds now. What needs decoding comes decoded or ready.
 
         :param from_ms: where in the segments; what is readable stands where it is to be read.
+        :param at: when its first sample shall leave the loudspeaker; until then there is silence. None: with the next frame.
+        :param skip_ms: so much of its beginning may be left out to be in step, when `at` has passed.
         """
         track = Track(sound, from_ms=from_ms) if isinstance(sound, Sequence) else sound
-        playing = _Playing(token, track, gain_db)
+        due = None if at is None else Due(at, self._line)
+        playing = _Playing(token, InStep(track, due, skip_ms=skip_ms), gain_db)
         with self._lock:
             self._replace(playing)
 
@@ -120,7 +143,7 @@ class Voice:
         with self._lock:
             if self._current is None or self._current.token != token:
                 return None
-            position_ms = self._current.track.position_ms
+            position_ms = self._current.sound.position_ms
             self._replace(None)
             return position_ms
 
@@ -140,13 +163,16 @@ class Voice:
             self._sink.write(frame)
         except SinkLost as err:
             log.error("%s", err)
+            self._clock.lost()
             with self._lock:
                 for playing, _ in tell:
                     self._fail(playing, err)
             tell = []
         self._taken_at = self._timer.monotonic()
+        if not self._sink.lost:
+            self._clock.wrote(self._taken_at)
         for playing, callback in tell:
-            self._tell(playing, callback, self._taken_at)
+            self._tell(playing, callback, self._told_at(playing, callback))
 
     def _next_frame(self) -> tuple[bytes, list[tuple[_Playing, Callable[[str, float], None]]]]:
         """One frame, and whom to tell what when the sink has it."""
@@ -159,7 +185,7 @@ class Voice:
             elif playing is not None and playing.frames_to_drain is None:
                 first = not playing.frames
                 frame = self._read(playing)
-                if first and self._current is playing:
+                if first and playing.frames and self._current is playing:
                     tell.append((playing, self._on_started))
             elif playing is not None and playing.frames_to_drain:
                 playing.frames_to_drain -= 1
@@ -172,20 +198,28 @@ class Voice:
 
     def _read(self, playing: _Playing) -> bytes:
         try:
-            frame = playing.read()
+            frame = playing.read(self._clock.next_leaves_at(self._sink.latency_s))
         except Exception as err:  # whatever fetches or decodes: the sink must be fed
             self._fail(playing, err)
             return SILENT_FRAME
-        if playing.track.at_end:
+        if frame is None:
+            return SILENT_FRAME
+        if playing.sound.at_end:
             playing.frames_to_drain = math.ceil(self._sink.latency_s / FRAME_S)
         return frame
 
     @staticmethod
     def _faded(fading: _Playing) -> bytes:
         try:
-            return ramp(fading.read(), rising=False)
+            return ramp(fading.read(None) or SILENT_FRAME, rising=False)
         except Exception:  # it is being given up anyway
             return SILENT_FRAME
+
+    def _told_at(self, playing: _Playing, callback: Callable[[str, float], None]) -> float:
+        now = self._taken_at or 0.0
+        if callback != self._on_started:
+            return now
+        return now + self._sink.latency_s if playing.sound.begins_at is None else playing.sound.begins_at
 
     def _replace(self, playing: _Playing | None) -> None:
         was, self._current = self._current, playing
@@ -217,3 +251,7 @@ class Voice:
             self.step()  # the fade
         finally:
             self._sink.close()
+
+
+def _no_line() -> None:
+    """Nobody knows the server's time."""

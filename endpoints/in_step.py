@@ -1,0 +1,191 @@
+"""Sounds so that neighbours sound together: the first sample at its instant, every other one when the server's time says.
+
+The instant lies somewhere inside a frame, so silence of that many samples goes before. Later on card and server drift apart by
+some 50 ppm, 6 ms in a minute between two bad crystals (research/audio §4.3): single samples are left out or said twice, where
+the sound is flattest, at most so many that nobody hears it. In silence there is nothing to hear, and it goes faster.
+What sounds never jumps, whatever the clocks do.
+"""
+
+import audioop
+from array import array
+from collections.abc import Callable
+from itertools import pairwise
+
+from audio_assets.pcm import FRAME_BYTES, FRAME_SAMPLES, RATE_HZ, SAMPLE_BYTES, ramp
+from endpoints.time_line import TimeLine
+from endpoints.track import Readable
+
+Line = Callable[[], TimeLine | None]
+
+CATCH_UP_S = 2.0  # what begins later than this stays as late as it is
+JUMP_S = 0.1  # by more a clock was set: neighbours see that each at another time, so it is not followed
+BEGIN_S, ENOUGH_S = 0.2e-3, 0.05e-3  # off by so much a correction begins, and ends
+PACES = ((0.4e-3, 100e-6), (0.8e-3, 300e-6))  # while it is off by less: so many of a million samples
+FASTEST = 500e-6  # a hundredth of a semitone, 24 samples a second
+SILENT_PEAK = 32  # -60 dBFS
+IN_SILENCE = 0.25  # of a silent frame may go, or be added
+
+
+class Due:
+    """When each moment of a sound should be heard: its beginning at `at`, all the rest by the server's time.
+
+    :param at: monotonic seconds.
+    :param line: asked again and again: the server's time as it is known then.
+    """
+
+    def __init__(self, at: float, line: Line) -> None:
+        self._line = line
+        self._drawn = line() or TimeLine(at, 0)
+        self._begin_us = self._drawn.us(at)
+
+    def when(self, seconds: float) -> float:
+        """The monotonic time at which that much of it should have been heard."""
+        us = self._begin_us + round(seconds * 1e6)
+        before, line = self._drawn, self._line()
+        if line is None or line is before:
+            return before.when(us)
+        jump_s = line.when(us) - before.when(us)
+        if abs(jump_s) > JUMP_S:
+            self._begin_us += line.us(before.when(us)) - us
+            us = self._begin_us + round(seconds * 1e6)
+        self._drawn = line
+        return line.when(us)
+
+
+class InStep:
+    """Reads a sound frame by frame, in time.
+
+    :param due: None: it begins with the next frame and is corrected by nothing.
+    :param skip_ms: when it begins too late it may leave out so much of its beginning to be in step. Later than that it begins
+        with its first sample, and comes into step slowly.
+    """
+
+    def __init__(self, sound: Readable, due: Due | None = None, *, skip_ms: int = 0) -> None:
+        self.sound, self._due, self._skip_s = sound, due, skip_ms / 1000
+        self.begins_at: float | None = None  # when its first sample is heard; known from the first frame on
+        self.corrected = 0  # samples left out, less those said twice
+        self._begun = self._fresh = False
+        self._ready = b""  # read and not yet heard
+        self._taken = 0  # samples read
+        self._late_s = 0.0  # it began so much too late
+        self._correcting = False
+        self._since = 0  # samples since the last correction
+
+    @property
+    def position_ms(self) -> int:
+        """Where the next frame begins."""
+        return max(0, self.sound.position_ms - len(self._ready) * 1000 // (RATE_HZ * SAMPLE_BYTES))
+
+    @property
+    def at_end(self) -> bool:
+        return self._begun and not self._ready and self.sound.at_end
+
+    def read(self, leaves_at: float | None) -> bytes | None:
+        """The next frame; shorter, in the end empty, when there is no more. None: its instant has not come.
+
+        :param leaves_at: when the first sample of this frame will be heard.
+        :raises Exception: what the sound raises.
+        """
+        if not self._begun:
+            wait = self._wait(leaves_at)
+            if wait >= FRAME_SAMPLES:
+                return None
+            self._begin(wait, leaves_at)
+        while len(self._ready) < FRAME_BYTES and not self.sound.at_end:
+            piece = self._next_piece(leaves_at)
+            if not piece:
+                break
+            self._ready += piece
+        frame, self._ready = self._ready[:FRAME_BYTES], self._ready[FRAME_BYTES:]
+        return frame
+
+    # ---- the beginning ------------------------------------------------------------------------------------------------------
+
+    def _wait(self, leaves_at: float | None) -> int:
+        """How many samples of silence come first; negative when it is too late."""
+        if self._due is None or leaves_at is None:
+            return 0
+        return round((self._due.when(0.0) - leaves_at) * RATE_HZ)
+
+    def _begin(self, wait: int, leaves_at: float | None) -> None:
+        self._begun = self._fresh = True
+        if wait >= 0:
+            self._ready = bytes(wait * SAMPLE_BYTES)
+        elif -wait <= self._skip_s * RATE_HZ:
+            self._skip(-wait)
+        elif -wait > CATCH_UP_S * RATE_HZ:
+            self._late_s = -wait / RATE_HZ
+        if leaves_at is None:
+            self._due = None  # nobody knows when what sounds is heard
+        else:
+            self.begins_at = leaves_at + max(0, wait) / RATE_HZ
+
+    def _skip(self, samples: int) -> None:
+        size, read = samples * SAMPLE_BYTES, bytearray()
+        while len(read) < size + FRAME_BYTES and not self.sound.at_end:
+            read += self.sound.read()
+        self._taken = len(read) // SAMPLE_BYTES
+        self._ready = self._faded_in(bytes(read[size:]))
+
+    def _faded_in(self, piece: bytes) -> bytes:
+        if not piece or not self._fresh:
+            return piece
+        self._fresh = False
+        return ramp(piece, rising=True)
+
+    # ---- all the rest -------------------------------------------------------------------------------------------------------
+
+    def _next_piece(self, leaves_at: float | None) -> bytes:
+        """As much as the sound gives, a little more or less of it."""
+        begins_s, piece = self._taken / RATE_HZ, self.sound.read()
+        self._taken += len(piece) // SAMPLE_BYTES
+        if self._fresh:
+            return self._faded_in(piece)
+        if self._due is None or leaves_at is None:
+            return piece
+        heard_at = leaves_at + len(self._ready) / (RATE_HZ * SAMPLE_BYTES)
+        return self._corrected(piece, heard_at - self._due.when(begins_s) - self._late_s)
+
+    def _corrected(self, piece: bytes, late_s: float) -> bytes:
+        """The piece with a sample less when it is late, one more when it is early."""
+        count, off_s = len(piece) // SAMPLE_BYTES, abs(late_s)
+        self._since += count
+        self._correcting = off_s > (ENOUGH_S if self._correcting else BEGIN_S)
+        if not self._correcting or count < FRAME_SAMPLES // 2:
+            return piece
+        if audioop.max(piece, SAMPLE_BYTES) < SILENT_PEAK:
+            size = min(round(off_s * RATE_HZ), int(count * IN_SILENCE))
+        elif self._since >= 1 / next((pace for below_s, pace in PACES if off_s < below_s), FASTEST):
+            size = 1
+        else:
+            return piece
+        self._since = 0
+        if late_s > 0:
+            self.corrected += size
+            return shorter(piece, size)
+        self.corrected -= size
+        return longer(piece, size)
+
+
+def shorter(piece: bytes, size: int) -> bytes:
+    """Without so many samples, where that is least heard."""
+    cut = (_flattest(piece) + 1) * SAMPLE_BYTES if size == 1 else len(piece) // 2 // SAMPLE_BYTES * SAMPLE_BYTES
+    cut = min(cut, len(piece) - size * SAMPLE_BYTES)
+    return piece[:cut] + piece[cut + size * SAMPLE_BYTES :]
+
+
+def longer(piece: bytes, size: int) -> bytes:
+    """With so many samples more, in between the two that they take after."""
+    at = _flattest(piece) if size == 1 else len(piece) // 2 // SAMPLE_BYTES
+    samples = array("h", piece)
+    between = (samples[at] + samples[min(at + 1, len(samples) - 1)]) // 2
+    cut = (at + 1) * SAMPLE_BYTES
+    return piece[:cut] + array("h", [between] * size).tobytes() + piece[cut:]
+
+
+def _flattest(piece: bytes) -> int:
+    """The sample whose neighbours on both sides are nearest to it: between them one more or less changes least."""
+    samples = array("h", piece)
+    steps = [abs(one - other) for one, other in pairwise(samples)]
+    both = [one + other for one, other in pairwise(steps)]
+    return both.index(min(both))
