@@ -92,17 +92,17 @@ class _Waiting:
 class Jitter:
     """The play-out of one stream.
 
-    :param opened_us: when its sound was first wanted, on the server's time line, as are all times here.
+    Times are the server's. It is opened by the first `pull`.
     """
 
-    def __init__(self, *, delay_us: int, opened_us: int) -> None:
+    def __init__(self, *, delay_us: int = 0) -> None:
         self.tally = Tally()
         self.delay_us = delay_us  # may be changed; what sounds then is put right
         self._waiting: list[_Waiting] = []  # by seq, and so by time
         self._passed_seq = -1  # no packet up to here is taken any more
         self._passed_us = 0  # nor one that begins before
         self._next_us: int | None = None  # the media time that comes next while it runs
-        self._heard_us = opened_us  # when something was heard last
+        self._heard_us: int | None = None  # when something was heard last, or the first time it was wanted
         self._missing = 0
         self._preroll_left: int | None = None  # frames that only the decoder hears; None before the first one is due
         self._before: deque[bytes] = deque(maxlen=PREROLL_FRAMES)
@@ -117,6 +117,14 @@ class Jitter:
     def finish(self) -> None:
         """Nothing will follow what is here."""
         self._last = True
+
+    def begin_again(self) -> None:
+        """The stream was begun anew: its packets count from 0, what is here of the old run is void."""
+        self._waiting.clear()
+        self._before.clear()
+        self._passed_seq, self._preroll_left = -1, None
+        self._last = False
+        self._halt()
 
     # Packets in -------------------------------------------------------------------------------------------------------------
 
@@ -156,6 +164,8 @@ class Jitter:
         """What to let be heard from `air_us` on; the caller comes back when that is over."""
         if self._over:
             return Step(Sound.END)
+        if self._heard_us is None:
+            self._heard_us = air_us
         want_us = air_us - self.delay_us
         if self._next_us is not None and abs(self._next_us - want_us) > SNAP_US:
             self.tally.resyncs += 1
@@ -218,7 +228,7 @@ class Jitter:
         return Step(Sound.FRAME, frame, preroll, early_us=media_us - want_us)
 
     def _idle(self, air_us: int, us: int) -> Step:
-        gap_us = air_us - self._heard_us
+        gap_us = air_us - (air_us if self._heard_us is None else self._heard_us)
         if gap_us >= STALE_US and self.tally.played and not self._waiting:
             self._preroll_left = PREROLL_FRAMES
         if gap_us >= LOST_US:

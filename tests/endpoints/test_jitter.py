@@ -37,8 +37,8 @@ def packet(seq: int, *, frames: int = 3, flags: int = 0, late_us: int = 0) -> Pa
     return Packet(7, seq, media_us, tuple(frame(first + k) for k in range(frames)), flags)
 
 
-def opened(*, at_us: int = T0_US) -> Jitter:
-    return Jitter(delay_us=DELAY_US, opened_us=at_us)
+def opened() -> Jitter:
+    return Jitter(delay_us=DELAY_US)
 
 
 def play(jitter: Jitter, from_us: int, until_us: int) -> list[tuple[int, Step]]:
@@ -102,7 +102,7 @@ def test_sixty_milliseconds_of_loss_are_covered_and_no_more() -> None:
 
 
 def test_who_joins_in_the_middle_gives_the_decoder_eighty_milliseconds() -> None:
-    jitter = opened(at_us=T0_US + 100 * PACKET_US)
+    jitter = opened()
     for seq in range(100, 110):
         jitter.put(packet(seq))
     heard = play(jitter, T0_US + 100 * PACKET_US, T0_US + DELAY_US + 110 * PACKET_US)
@@ -152,6 +152,19 @@ def test_the_last_packet_ends_it() -> None:
     heard = play(jitter, T0_US, T0_US + 60_000_000)
     assert heard[-1] == (T0_US + DELAY_US + 2 * PACKET_US, Step(Sound.END))
     assert numbers(heard) == list(range(6))
+
+
+def test_a_stream_that_is_begun_anew_counts_from_nothing() -> None:
+    jitter = opened()
+    for seq in range(50):
+        jitter.put(packet(seq))
+    play(jitter, T0_US, T0_US + DELAY_US + 10 * PACKET_US)
+    jitter.begin_again()
+    again_us = 2_000_000
+    for seq in range(5):
+        jitter.put(packet(seq, late_us=again_us))
+    heard = play(jitter, T0_US + DELAY_US + 10 * PACKET_US, T0_US + DELAY_US + again_us + 5 * PACKET_US)
+    assert numbers(heard) == list(range(15))
 
 
 def test_an_ended_stream_sounds_out_what_is_there() -> None:
