@@ -51,5 +51,5 @@ def is_full(orders: Iterable[Order], scope: str) -> bool:
 
 
 def size_of(order: Order) -> int:
-    """Bytes of the order on a board, rounded up: 21 fields, and 13 for each code, up to 33 for each speaker."""
-    return 260 + 13 * (len(order.areas) + len(order.excluded)) + 34 * len(order.speakers)
+    """Bytes of the order on a board, rounded up: 28 fields; 20 for each code, 34 for each speaker, 46 for each further file."""
+    return 210 + 20 * (len(order.areas) + len(order.excluded)) + 34 * len(order.speakers) + 46 * len(order.more)

@@ -6,7 +6,7 @@ written behind, coalesced; after a crash it is derived again from the reports.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from broadcast.clock import Clock
@@ -15,7 +15,7 @@ from broadcast.service.estate import Estate
 from broadcast.service.health import Health
 from broadcast.service.ports import DeliveryRow, ReportRow, Store, Tx
 from endpoints.delivery import Changed, Delivery, ImpossibleReport, State
-from endpoints.protocol import TONE_MS, Stage
+from endpoints.protocol import TONE_MS, Reason, Resume, Stage
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,8 @@ END_GRACE_S = 120.0  # every broadcast × speaker ends in one terminal state by 
 AFTER_STOP_S = 15.0
 CALM_S, BEHIND_AT_MOST_S = 0.4, 5.0
 CLOCKS_DIFFER_MS = 2_000  # a speaker's time is right to half a round trip, at most 2.5 s after a bad line
-KEEP_BROADCASTS = 100  # ladders in memory; older ones are read from the table
+KEEP_BROADCASTS = 100  # ladders of officers in memory; older ones are read from the table
+KEEP_ROUTINE = 60_000  # deliveries of programmes in memory: a day of a county in which every village has its own
 
 
 @dataclass(slots=True)
@@ -36,7 +37,22 @@ class _Rung:
     counts: Counter[State]
     changed_ms: dict[str, int] = field(default_factory=dict)
     started_ms: dict[str, int] = field(default_factory=dict)
+    in_place: set[str] = field(default_factory=set)  # speakers at which the fallback sounds
     wake_at: float = 0.0
+
+    def began(self, row: ReportRow) -> bool:
+        """It said that it sounds; whether that was the first time."""
+        if row.reason is Reason.FALLBACK:
+            self.in_place.add(row.speaker)
+        first = row.speaker not in self.started_ms
+        self.started_ms.setdefault(row.speaker, row.at_ms)
+        return first
+
+    def row(self, name: str) -> DeliveryRow:
+        one = self.deliveries[name]
+        start = Reason.FALLBACK if name in self.in_place else Reason.NONE
+        moments = self.changed_ms.get(name, 0), self.started_ms.get(name, 0)
+        return DeliveryRow(one.order, name, one.state, one.reason, *moments, start)
 
     def must_be_possible(self, row: ReportRow, before: State) -> None:
         """:raises ImpossibleReport: it tells of the future, of a time before the order, or of an end before it can have come."""
@@ -49,10 +65,11 @@ class _Rung:
             return
         if row.at_ms < order.not_before_ms - CLOCKS_DIFFER_MS:  # also 0: without the time nothing is played
             raise ImpossibleReport(row.speaker, before, row.stage)
-        if row.stage is Stage.SOUNDING:
-            self.started_ms.setdefault(row.speaker, row.at_ms)
+        if row.stage is Stage.SOUNDING or row.speaker in self.in_place:  # the length of a fallback is its own
             return
         started_ms = self.started_ms.get(row.speaker, order.not_before_ms)
+        if order.resume is Resume.REJOIN:  # who comes late begins in the middle, in step with the neighbours
+            started_ms = min(started_ms, order.not_before_ms)
         sound_ms = order.sound_ms if row.revision == order.revision else TONE_MS[order.tone]
         if row.at_ms - started_ms < sound_ms - CLOCKS_DIFFER_MS:
             raise ImpossibleReport(row.speaker, before, row.stage)
@@ -84,12 +101,33 @@ class Ladder:
         """After a start: the rows as they are, and every report told again; what it leads to is the same."""
         for broadcast in carried:
             rows, reports = await self._store.read(_told(broadcast.id))
+            if broadcast.id in self._rungs:  # somebody else was quicker
+                continue
             names = [row.speaker for row in rows] or [one.id for one in self._estate.meant_by(broadcast.order)]
-            self._open(broadcast, names)
+            rung = self._open(broadcast, names)
             if not rows:
                 self._unexpected.append(broadcast.id)
+            self._remember(rung, rows, {report.speaker for report in reports})
             self.take(reports)
         self.tick()
+
+    def _remember(self, rung: _Rung, rows: Iterable[DeliveryRow], told: Container[str]) -> None:
+        """Where it stood at speakers whose reports are not kept any more."""
+        for row in rows:
+            delivery = rung.deliveries[row.speaker]
+            if row.speaker in told or row.state is delivery.state:
+                continue
+            start_by, end_by = _times(rung.broadcast)
+            rung.deliveries[row.speaker] = Delivery.kept(
+                row.order, row.speaker, row.state, row.reason, start_by=start_by, end_by=end_by
+            )
+            rung.counts[delivery.state] -= 1
+            rung.counts[row.state] += 1
+            rung.changed_ms[row.speaker] = row.changed_ms
+            if row.started_ms:
+                rung.started_ms[row.speaker] = row.started_ms
+            if row.start_reason is Reason.FALLBACK:
+                rung.in_place.add(row.speaker)
 
     def open(self, broadcast: Broadcast) -> None:
         """A new broadcast is committed and published: expect it at each speaker it means."""
@@ -120,17 +158,28 @@ class Ladder:
 
     def _open(self, broadcast: Broadcast, names: Iterable[str]) -> _Rung:
         order = broadcast.order
-        start_by = order.not_before_ms / 1000 + START_WITHIN_S
-        end_by = _end_by(broadcast)
-        made = {name: Delivery(order.id, name, start_by=min(start_by, end_by), end_by=end_by) for name in names}
-        rung = _Rung(broadcast, made, Counter({State.EXPECTED: len(made)}), wake_at=min(start_by, end_by))
+        start_by, end_by = _times(broadcast)
+        made = {name: Delivery(order.id, name, start_by=start_by, end_by=end_by) for name in names}
+        rung = _Rung(broadcast, made, Counter({State.EXPECTED: len(made)}), wake_at=start_by)
         self._rungs[order.id] = rung
-        while len(self._rungs) > KEEP_BROADCASTS:
-            oldest = next(iter(self._rungs))
-            if self._rungs[oldest].broadcast.is_live(self._clock.now_ms()):
-                break
-            del self._rungs[oldest]
+        self._make_room(routine=bool(broadcast.programme))
         return rung
+
+    def _make_room(self, *, routine: bool) -> None:
+        """Forget the oldest that are over, while there are too many: officers' are counted by themselves, routine by deliveries."""
+        kept = [one for one in self._rungs.values() if bool(one.broadcast.programme) is routine]
+        size = sum(len(one.deliveries) for one in kept) if routine else len(kept)
+        most = KEEP_ROUTINE if routine else KEEP_BROADCASTS
+        if size <= most:
+            return
+        now_ms = self._clock.now_ms()
+        unwritten = {order for order, _ in self._dirty}.union(self._unexpected)
+        for one in kept:
+            if size <= most or one.broadcast.is_live(now_ms):
+                break
+            if one.broadcast.id not in unwritten:
+                size -= len(one.deliveries) if routine else 1
+                del self._rungs[one.broadcast.id]
 
     # ---- what happens ---------------------------------------------------------------------------------------------------
 
@@ -156,6 +205,8 @@ class Ladder:
                 self._health.count("reports_impossible")
                 log.warning("order %s: %s", row.order, err)
                 continue
+            if row.stage is Stage.SOUNDING and rung.began(row):
+                self._dirty.add((row.order, row.speaker))
             if step is not None:
                 self._moved(rung, before, step, row.received_ms)
                 changed.setdefault(row.order, []).append(row.speaker)
@@ -223,10 +274,7 @@ class Ladder:
     def row(self, order: str, name: str) -> DeliveryRow | None:
         """Where the order stands at one speaker; None when it is not in memory or not meant."""
         rung = self._rungs.get(order)
-        delivery = rung.deliveries.get(name) if rung else None
-        if rung is None or delivery is None:
-            return None
-        return DeliveryRow(order, name, delivery.state, delivery.reason, rung.changed_ms.get(name, 0))
+        return None if rung is None or name not in rung.deliveries else rung.row(name)
 
     # ---- what is asked --------------------------------------------------------------------------------------------------
 
@@ -240,15 +288,18 @@ class Ladder:
         rung = self._rungs.get(order)
         if rung is None:
             return None
-        return [
-            DeliveryRow(order, name, one.state, one.reason, rung.changed_ms.get(name, 0))
-            for name, one in rung.deliveries.items()
-        ]
+        return [rung.row(name) for name in rung.deliveries]
 
     def state(self, order: str, speaker: str) -> State | None:
         rung = self._rungs.get(order)
         delivery = rung.deliveries.get(speaker) if rung else None
         return delivery.state if delivery else None
+
+
+def _times(broadcast: Broadcast) -> tuple[float, float]:
+    """By when it has begun at a speaker that is there, and by when it has ended; seconds since 1970."""
+    end_by, order = _end_by(broadcast), broadcast.order
+    return min(max(order.not_before_ms, order.start_by_ms) / 1000 + START_WITHIN_S, end_by), end_by
 
 
 def _end_by(broadcast: Broadcast) -> float:

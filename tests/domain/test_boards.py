@@ -10,6 +10,7 @@ from endpoints.protocol import (
     Kind,
     Level,
     Order,
+    Part,
     Severity,
     decode_board,
     encode_board,
@@ -82,3 +83,14 @@ def test_the_size_of_an_order_is_never_less_than_its_bytes() -> None:
     for order in (an_order(), an_order(excluded=(TOWN, OTHER)), an_order(areas=(), speakers=("s-" + "a" * 30,) * 3)):
         alone = len(encode_board(Board(CITY, 1, 1, 1_800_000_000_000, (order,))))
         assert size_of(order) >= alone - 40
+
+
+def test_no_order_is_longer_on_a_board_than_it_is_taken_for() -> None:
+    late = 2**53 - 1
+    longest = an_order(
+        id="P" * 40, revision=2**31, issued_at_ms=late, not_before_ms=late - 1, not_after_ms=late, areas=("1" * 18,),
+        excluded=("130281001001001001",), speakers=("s" * 32,), asset=bytes(32), asset_bytes=2**24, asset_ms=86_400_000,
+        repeats=100, gap_ms=600_000, volume_percent=100, more=(Part(bytes(32), 2**24, 86_400_000),) * 99,
+        start_by_ms=late, hard_at_ms=late, fade_ms=60_000, kind=Kind.ROUTINE, band=Band.LOCAL_ROUTINE,
+    )  # fmt: skip
+    assert size_of(longest) >= len(encode_board(Board(CITY, 1, 1, 0, (longest,)))) - 30
