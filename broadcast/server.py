@@ -9,6 +9,7 @@ import errno
 import gc
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from audio_assets.library import AssetLibrary
@@ -16,10 +17,12 @@ from audio_assets.worker import RenderWorker
 from broadcast.clock import Clock, SystemClock
 from broadcast.domain.area_import import read_table
 from broadcast.domain.broadcasts import Broadcast
+from broadcast.domain.templates import read_templates
 from broadcast.keyring import Keyring, open_keyring
 from broadcast.provisioning import provision
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.endings import Endings
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
@@ -32,6 +35,7 @@ from broadcast.service.ports import StoreUnavailable, Tx
 from broadcast.service.presence import Speakers
 from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
+from broadcast.service.wording import Wording
 from broadcast.store.store import SqlStore, open_store
 from broadcast.transport.broker import Broker, open_broker
 from broadcast.transport.broker_config import BrokerSettings, ServerTls
@@ -42,6 +46,7 @@ from broadcast.web.app import Services, make_app
 from broadcast.web.guard import serve
 from config.areas import load_packaged
 from config.settings import Settings
+from config.templates import with_own
 from endpoints.area_codes import ancestors, padded
 from endpoints.mqtt_dial import TlsFiles
 from endpoints.mqtt_link import BrokerAddress
@@ -191,17 +196,26 @@ class Server:
         self.library = AssetLibrary(self.folder / "assets")
         self.worker = RenderWorker(self.library)
         self._open.push_async_callback(self.worker.close)
+        speech = WorkerSpeech(self.worker, rate=self.settings.speech.words_per_minute)
         self.broadcasts = Broadcasts(
             clock=clock,
             store=store,
             estate=self.estate,
             boards=self.boards,
             ladder=self.ladder,
-            speech=WorkerSpeech(self.worker, rate=self.settings.speech.words_per_minute),
+            speech=speech,
             sounds=LibrarySounds(self.library),
             feed=self.feed,
             health=self.health,
         )
+        self.wording = Wording(
+            clock=clock,
+            estate=self.estate,
+            templates=read_templates(with_own(self.folder / "templates.toml")),
+            suffix=self.settings.speech.issuer,
+            utc_offset=timedelta(minutes=self.settings.rules.utc_offset_min),
+        )
+        self.endings = Endings(clock=clock, broadcasts=self.broadcasts, wording=self.wording, speech=speech)
         self.hasher = Argon2Hasher()
         self._open.callback(self.hasher.close)
         self.officers = Officers(clock=clock, store=store, hasher=self.hasher, live=self.broadcasts.live)
@@ -270,6 +284,8 @@ class Server:
                 speakers=self.speakers,
             ),
             latency=self.latency,
+            wording=self.wording,
+            endings=self.endings,
             wire_up=lambda: self.wire.is_up,
             asset=self._asset,
         )
@@ -286,6 +302,7 @@ class Server:
         self._loop("presence", 2.0, self._presence_tick)
         self._loop("housekeeping", 5.0, self.broadcasts.housekeep)
         self._loop("sessions", 60.0, self.officers.housekeep)
+        self._loop("endings", 1.0, self.endings.tick)
         self._loop("tools", 2.0, self._notice_tools)
         self._loop("conditions", 2.0, self._watch)
 

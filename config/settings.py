@@ -71,6 +71,7 @@ class Rules(_Section):
 
 class Speech(_Section):
     words_per_minute: int = Field(ge=80, le=300)
+    issuer: str = Field(max_length=20)
 
 
 class Settings(_Section):

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from broadcast.clock import SystemClock
@@ -12,8 +13,10 @@ from broadcast.domain.area_import import read_table
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.officers import Officer, Role
 from broadcast.domain.speakers import Speaker, default_id
+from broadcast.domain.templates import read_templates
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.endings import Endings
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
@@ -25,8 +28,10 @@ from broadcast.service.ports import Account, ReportRow, SpeechFailed, Spoken, Wi
 from broadcast.service.presence import Speakers
 from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
+from broadcast.service.wording import Wording
 from broadcast.web.services import Services
 from config.areas import load_packaged
+from config.templates import packaged_templates
 from endpoints.protocol import Hello, Kind, OrderRule, Reason, Stage
 from endpoints.sealing import Ed25519Signer
 from tests.memory_store import MemoryStore
@@ -205,6 +210,13 @@ async def town(*, hasher: Hasher | None = None, assets: Path | None = None) -> A
         health=health,
     )
     speakers.expect(estate.speakers)
+    wording = Wording(
+        clock=clock,
+        estate=estate,
+        templates=read_templates(packaged_templates()),
+        suffix="应急广播",
+        utc_offset=timedelta(hours=8),
+    )
     services = Services(
         clock=clock,
         broadcasts=broadcasts,
@@ -217,6 +229,8 @@ async def town(*, hasher: Hasher | None = None, assets: Path | None = None) -> A
         reach=Reach(clock=clock, estate=estate, boards=boards, speakers=speakers, rule=OrderRule.SEVERITY_FIRST),
         wall=Wall(clock=clock, store=store, estate=estate, broadcasts=broadcasts, ladder=ladder, speakers=speakers),
         latency=moved[0],
+        wording=wording,
+        endings=Endings(clock=clock, broadcasts=broadcasts, wording=wording, speech=speech),
         wire_up=lambda: wire.is_up,
         asset=lambda name: assets / name if assets and (assets / name).is_file() else None,
     )

@@ -106,13 +106,20 @@ class BadTemplate(ValueError):
         super().__init__(f"template {where}: {why}")
 
 
-def read_template(name: str, table: Mapping[str, object]) -> Template:
+def read_templates(tables: Mapping[str, object]) -> list[Template]:
+    """All of templates.toml. :raises BadTemplate: with the first that is not right."""
+    if len(tables) > MAX_TEMPLATES:
+        raise BadTemplate("file", f"more than {MAX_TEMPLATES} templates")
+    return [read_template(name, table) for name, table in tables.items()]
+
+
+def read_template(name: str, table: object) -> Template:
     """One table of templates.toml.
 
     :raises BadTemplate: a field is missing, foreign or of the wrong kind, or the order of the text is broken.
     """
-    fields = dict(table)
     try:
+        fields = dict(_table(table))
         template = Template(
             id=name,
             event=_words(fields.pop("event")),

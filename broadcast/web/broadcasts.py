@@ -64,7 +64,7 @@ async def start_broadcast(call: Call, body: NewBroadcast) -> Done:
     How far it got stands under Location and its ladder. Nobody is never all: an empty target is refused.
     """
     outcome = await call.services.broadcasts.start(body.command(), by=call.officer, once=call.once)
-    return _done(call, outcome)
+    return done_of(call, outcome)
 
 
 @api.post("/broadcasts/preview", errors=(AreaNotGranted, RoleNotGranted))
@@ -92,28 +92,28 @@ async def get_broadcast(call: Call) -> BroadcastOut:
 async def update_broadcast(call: Call, body: NewBroadcast) -> Done:
     """Correct a live broadcast (更正): the new one takes its place in one step."""
     old = call.path("broadcast")
-    return _done(call, await call.services.broadcasts.update(old, body.command(), by=call.officer, once=call.once))
+    return done_of(call, await call.services.broadcasts.update(old, body.command(), by=call.officer, once=call.once))
 
 
 @api.post("/broadcasts/{broadcast}/stop", status=202, errors=CHANGING)
 async def stop_broadcast(call: Call) -> Done:
     """Take a broadcast off the air (停播). Stopping what is over is no error; `repeated` says so."""
-    return _done(call, await call.services.broadcasts.stop(call.path("broadcast"), by=call.officer))
+    return done_of(call, await call.services.broadcasts.stop(call.path("broadcast"), by=call.officer))
 
 
 @api.post("/broadcasts/{broadcast}/all-clear", status=202, once=True, errors=(*CHANGING, BoardFull, SpeechFailed))
 async def all_clear(call: Call, body: AllClear) -> Done:
     """End an alert (解除), whole or in chosen areas, and say so there. It never ends one that was not chosen."""
-    outcome = await call.services.broadcasts.all_clear(
-        call.path("broadcast"), by=call.officer, areas=body.areas, text=body.text, once=call.once
+    outcome = await call.services.endings.all_clear(
+        call.path("broadcast"), by=call.officer, areas=tuple(body.areas), text=body.text, once=call.once
     )
-    return _done(call, outcome)
+    return done_of(call, outcome)
 
 
 @api.post("/stop-all", status=202, errors=(RoleNotGranted,))
 async def stop_all(call: Call) -> Done:
     """Take everything of one's own level and area off the air, live and exercise."""
-    return _done(call, await call.services.broadcasts.stop_all(by=call.officer))
+    return done_of(call, await call.services.broadcasts.stop_all(by=call.officer))
 
 
 @api.get("/broadcasts/{broadcast}/ladder", errors=(UnknownBroadcast,))
@@ -201,7 +201,8 @@ def _out(call: Call, one: Broadcast) -> BroadcastOut:
     return BroadcastOut.of(one, pending=one.id in call.services.boards.carried and call.services.boards.is_pending(one))
 
 
-def _done(call: Call, outcome: Outcome) -> Done:
+def done_of(call: Call, outcome: Outcome) -> Done:
+    """What an act led to, and where to look for it."""
     first = outcome.ids[0] if outcome.ids else ""
     call.headers["Location"] = f"{PREFIX}/broadcasts/{first}" if first else f"{PREFIX}/broadcasts"
     return Done(id=first, ids=list(outcome.ids), repeated=outcome.repeated)

@@ -33,6 +33,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "area": {"type": "string", "pattern": "^[0-9]{12}([0-9]{3}){0,2}$"},
     "speaker": {"type": "string", "pattern": "^[a-z][a-z0-9-]{2,31}$"},
     "officer": {"type": "string", "minLength": 1, "maxLength": 64},
+    "template": {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,39}$"},
 }
 OFTEN: tuple[type[BroadcastError], ...] = (StoreUnavailable, Broken)
 WITH_BODY: tuple[type[BroadcastError], ...] = (NotReadable, UnsupportedBody, BodyTooLarge, TooSlow, InvalidRequest)

@@ -15,6 +15,7 @@ from broadcast.domain.speakers import UnknownSpeaker
 from broadcast.service.broadcasts import BoardFull, KeyReused, StoppedMeanwhile
 from broadcast.service.officers import NotSignedIn, OfficerExists, TooManyTries, UnknownOfficer, WrongPassword
 from broadcast.service.ports import SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable
+from broadcast.service.wording import UnknownTemplate
 from broadcast.web.errors import (
     BodyTooLarge,
     Broken,
@@ -48,6 +49,7 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     UnknownBroadcast: (S.NOT_FOUND, "unknown-broadcast"),
     UnknownSpeaker: (S.NOT_FOUND, "unknown-speaker"),
     UnknownOfficer: (S.NOT_FOUND, "unknown-officer"),
+    UnknownTemplate: (S.NOT_FOUND, "unknown-template"),
     WrongMethod: (S.METHOD_NOT_ALLOWED, "wrong-method"),
     TooSlow: (S.REQUEST_TIMEOUT, "too-slow"),
     AlreadyOver: (S.CONFLICT, "already-over"),

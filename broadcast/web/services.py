@@ -9,6 +9,7 @@ from aiohttp import web
 from broadcast.clock import Clock
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.endings import Endings
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
@@ -17,6 +18,7 @@ from broadcast.service.officers import Officers
 from broadcast.service.presence import Speakers
 from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
+from broadcast.service.wording import Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Services:
     reach: Reach
     wall: Wall
     latency: Latency
+    wording: Wording
+    endings: Endings
     wire_up: Callable[[], bool]
     asset: Callable[[str], Path | None]
 

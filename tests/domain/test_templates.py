@@ -20,11 +20,12 @@ from broadcast.domain.templates import (
     fill,
     moment,
     read_template,
+    read_templates,
 )
 from config.templates import packaged_templates
 from endpoints.protocol import Band, Kind, Level, Order, Severity
 
-TEMPLATES = {name: read_template(name, table) for name, table in packaged_templates().items()}  # type: ignore[arg-type]
+TEMPLATES = {one.id: one for one in read_templates(packaged_templates())}
 EXAMPLE = {GapKind.TEXT: "沙河", GapKind.NUMBER: "5", GapKind.PHONE: "0315-6612345"}
 ISSUER = "遵化市应急指挥部"
 WHOLE = ("issuer", "level", "place", "when", "river", "actions", "until")

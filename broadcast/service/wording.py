@@ -1,0 +1,124 @@
+"""Announcements from templates (预警模板): the words come from the template and the officer's gaps, and from nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from broadcast.clock import Clock
+from broadcast.domain.areas import AreaTree
+from broadcast.domain.broadcasts import Broadcast, InvalidRequest, StartBroadcast
+from broadcast.domain.errors import BroadcastError
+from broadcast.domain.officers import Officer
+from broadcast.domain.templates import MAX_PLACE, Ending, Filling, Template, Worded, ending_of, fill, moment
+from broadcast.service.estate import Estate
+
+
+class UnknownTemplate(BroadcastError):
+    """There is no template of this id."""
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        super().__init__(f"there is no template {template}")
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Two instants in the officer's words, or in his own.
+
+    :param begins_ms, until_ms: of `when` and `until`, milliseconds since 1970; the words are made from them.
+    """
+
+    begins_ms: int | None = None
+    until_ms: int | None = None
+
+
+class Wording:
+    """The templates of this installation.
+
+    :param templates: read and checked.
+    :param suffix: who speaks, after the name of the officer's area.
+    :param utc_offset: of the clock on the wall.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        estate: Estate,
+        templates: Sequence[Template],
+        suffix: str,
+        utc_offset: timedelta,
+    ) -> None:
+        self._clock, self._estate, self._suffix, self._utc_offset = clock, estate, suffix, utc_offset
+        self.templates: Mapping[str, Template] = {one.id: one for one in templates}
+
+    def word(self, template: str, filling: Filling, when: When, *, areas: Sequence[str], by: Officer) -> Worded:
+        """The text and headline of a template. A place that is left empty is that of the chosen areas.
+
+        :raises UnknownTemplate:
+        :raises InvalidRequest: with every gap that is not right.
+        """
+        known = self.templates.get(template)
+        if known is None:
+            raise UnknownTemplate(template)
+        now_ms = self._clock.now_ms()
+        if when.begins_ms is not None and not filling.when:
+            filling = replace(filling, when=self._moment(when.begins_ms, now_ms))
+        if when.until_ms is not None and not filling.until:
+            filling = replace(filling, until=self._moment(when.until_ms, now_ms))
+        if not filling.place.strip() and areas:
+            filling = replace(filling, place=place_of(self._estate.tree, areas))
+        found = fill(known, filling, issuer=self.issuer_of(by))
+        if isinstance(found, list):
+            raise InvalidRequest(found)
+        return found
+
+    def command_of(self, template: str, worded: Worded, command: StartBroadcast) -> StartBroadcast:
+        """The command with the words and the kind of its template."""
+        return replace(command, text=worded.text, headline=worded.headline, kind=self.templates[template].kind)
+
+    def ending_of(self, broadcast: Broadcast, *, areas: Sequence[str] = ()) -> Ending:
+        """The all-clear and the correction of a broadcast, for all of it or for these areas."""
+        tree = self._estate.tree
+        speakers = [self._estate.speaker(one).area for one in broadcast.order.speakers if one in self._estate]
+        named = [code for code in (*(areas or broadcast.order.areas), *speakers) if code in tree]
+        issuer = tree.area(self._issuing_area(broadcast)).name if named else ""
+        return ending_of(
+            broadcast,
+            issuer=issuer + self._suffix,
+            place=place_of(tree, named),
+            utc_offset=self._utc_offset,
+        )
+
+    def issuer_of(self, officer: Officer) -> str:
+        """Who speaks: the officer's area and what speaks there."""
+        tree = self._estate.tree
+        return (tree.area(officer.area).name if officer.area in tree else "") + self._suffix
+
+    def _issuing_area(self, broadcast: Broadcast) -> str:
+        """The nearest common area of the targets, which is the one whose officer may have given it."""
+        tree = self._estate.tree
+        codes = [code for code in broadcast.order.areas if code in tree]
+        codes += [self._estate.speaker(one).area for one in broadcast.order.speakers if one in self._estate]
+        lines = [(*reversed(tree.ancestors(code)), tree.area(code)) for code in codes]
+        common = [level[0] for level in zip(*lines, strict=False) if len({one.code for one in level}) == 1]
+        return common[-1].code if common else codes[0]
+
+    def _moment(self, at_ms: int, now_ms: int) -> str:
+        return moment(self._local(at_ms), now=self._local(now_ms))
+
+    def _local(self, at_ms: int) -> datetime:
+        return (datetime.fromtimestamp(at_ms / 1000, UTC) + self._utc_offset).replace(tzinfo=None)
+
+
+def place_of(tree: AreaTree, areas: Sequence[str]) -> str:
+    """Areas in words, as many as can be said; the rest by their number."""
+    names = [
+        tree.area(code).name.removesuffix("村民委员会").removesuffix("居民委员会") for code in areas if code in tree
+    ]
+    said: list[str] = []
+    for name in names:
+        if len("、".join((*said, name))) > MAX_PLACE - 10:
+            return f"{'、'.join(said)}等{len(names)}个地方"
+        said.append(name)
+    return "、".join(said)
