@@ -149,6 +149,7 @@ class Box:
         }
         self.link.subscribe((topic, 1) for topic in self._handlers)
         output.on_change(self.on_output_changed)
+        output.follow(lambda: self.player.time_line)
 
     def start(self, *, delay_s: float = 0.0, online: bool = True) -> None:
         """Power on: take up what was kept, and connect, if there is a line."""
@@ -236,10 +237,10 @@ class Box:
 
     # What the output tells ------------------------------------------------------------------------------------------------
 
-    def sounding_started(self, sounding: "_Sounding", reason: Reason) -> None:
+    def sounding_started(self, sounding: "_Sounding", reason: Reason, at: float | None) -> None:
         if sounding is self._now_sounds:
             self.on_output_changed()
-            self._carry_out(self.player.started(sounding.order, self.clock.now(), reason))
+            self._carry_out(self.player.started(sounding.order, self.clock.now(), reason, at))
 
     def sounding_ended(self, sounding: "_Sounding", failure: Reason) -> None:
         if sounding is not self._now_sounds:
@@ -326,8 +327,8 @@ class _Sounding:
     def __init__(self, box: Box, order: str) -> None:
         self._box, self.order = box, order
 
-    def started(self, reason: Reason = Reason.NONE) -> None:
-        self._box.sounding_started(self, reason)
+    def started(self, reason: Reason = Reason.NONE, at: float | None = None) -> None:
+        self._box.sounding_started(self, reason, at)
 
     def finished(self) -> None:
         self._box.sounding_ended(self, Reason.NONE)

@@ -4,16 +4,18 @@ from collections.abc import Callable
 from typing import Protocol
 
 from endpoints.effects import OnHand, Play, Wanted
+from endpoints.time_line import TimeLine
 from endpoints.vocabulary import Reason
 
 
 class Sounding(Protocol):
     """Whom an output tells what became of one `play`. Never from inside `play` or `stop`; after a `stop` nobody listens."""
 
-    def started(self, reason: Reason = Reason.NONE) -> None:
+    def started(self, reason: Reason = Reason.NONE, at: float | None = None) -> None:
         """The sound card took the first frame.
 
         :param reason: FALLBACK when the fallback sounds in its place; said again, with FALLBACK, when that begins in the middle.
+        :param at: when its first sample leaves the loudspeaker, on the box's monotonic clock; None: now.
         """
 
     def finished(self) -> None:
@@ -40,6 +42,9 @@ class Output(Protocol):
 
     def on_change(self, changed: Callable[[], None]) -> None:
         """Have this called, in the loop, whenever one of the three above or the stock has changed."""
+
+    def follow(self, line: Callable[[], TimeLine | None]) -> None:
+        """The server's time, to be asked again and again by what has begun at an instant, and from any thread."""
 
     def play(self, play: Play, sounding: Sounding, *, left_s: float, at: float | None) -> None:
         """Sound this in place of whatever sounds.

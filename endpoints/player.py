@@ -242,12 +242,14 @@ class Player:
             self._say_hello(now, ask=False)  # none without the time is believed; the boards that waited are on it
         return self._decide(now)
 
-    def started(self, order: str, now: float, reason: Reason = Reason.NONE) -> list[Effect]:
+    def started(self, order: str, now: float, reason: Reason = Reason.NONE, at: float | None = None) -> list[Effect]:
         """The sound card took the first frame.
 
         :param reason: FALLBACK when the fallback sounds in its place.
+        :param at: when its first sample is heard; None: now.
         """
-        return self._flush(now) if self._air.started(order, self._time.now_ms(now), now) else []
+        heard_ms = self._time.now_ms(now if at is None else at)
+        return self._flush(now) if self._air.started(order, heard_ms, now) else []
 
     def finished(self, order: str, now: float) -> list[Effect]:
         """The last sample has left the sound card."""

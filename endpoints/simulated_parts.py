@@ -12,6 +12,7 @@ from endpoints.kept import Kept
 from endpoints.output import Sounding
 from endpoints.player import Play, Trust
 from endpoints.sealing import Message, NotAuthentic, Opened, TrustedKey
+from endpoints.time_line import TimeLine
 from endpoints.vocabulary import Reason
 
 
@@ -114,6 +115,9 @@ class SimulatedOutput:
         return self._order if self._started else ""
 
     silent = short_of_files = False
+
+    def follow(self, line: Callable[[], TimeLine | None]) -> None:
+        """It is as precise as its timer."""
 
     def on_change(self, changed: Callable[[], None]) -> None:
         """Whoever breaks it tells the box."""

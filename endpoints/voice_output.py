@@ -20,16 +20,18 @@ from audio_assets.rendering import AudioTooLong, UnsupportedAudio
 from audio_assets.tones import ToneId, tone
 from endpoints.effects import OnHand, Wanted
 from endpoints.fetch import AssetNotOffered, FetchGivenUp
+from endpoints.in_step import Line
 from endpoints.output import Sounding
 from endpoints.player import Play
 from endpoints.protocol import Order
 from endpoints.sinks import SinkLost
 from endpoints.track import Await, Segment, sequence
-from endpoints.vocabulary import Kind, Reason
+from endpoints.vocabulary import TONE_MS, Kind, Reason
 from endpoints.voice import Voice
 
 MAX_DECODED_BYTES = 64 * 1024 * 1024  # eleven minutes of PCM; the one that sounds is kept whatever its size
 RETRY_S = 5.0
+SKIP_MS, TONE_LEFT_MS = 1_500, 1_000  # to be in step a beginning may lose so much, and a tone keeps so much
 BEFORE_END_S = 0.3  # so much before the order's end we say what was missing, or its end would be all that is reported
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class VoiceOutput:
         self._library, self._fetcher = library, fetcher
         self._loop = asyncio.get_running_loop()
         self._count = 0
+        self._at: float | None = None  # when what is on air shall begin
         self._order, self._token, self._asset = "", "", b""  # of what is on air, sounding or waiting for its file
         self._sounding: Sounding | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -117,6 +120,7 @@ class VoiceOutput:
         order = play.order
         self._count += 1
         self._order, self._token, self._asset = order.id, f"{order.id}#{self._count}", order.asset
+        self._at = at
         self._sounding = sounding
         sound = self._have(order.asset, order.asset_bytes) if order.asset else None
         if sound is not None and sound.pcm is None and sound.task is not None:
@@ -133,6 +137,9 @@ class VoiceOutput:
     def set_volume(self, order: str, percent: int) -> None:
         if order == self._order:
             self._voice.set_gain(self._token, gain_db(percent))
+
+    def follow(self, line: Line) -> None:
+        self._voice.follow(line)
 
     def on_change(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -167,7 +174,14 @@ class VoiceOutput:
             gap_ms=order.gap_ms,
             closing=tone(ToneId(order.closing)),
         )
-        self._voice.play(self._token, segments, from_ms=play.from_ms, gain_db=gain_db(play.volume_percent))
+        self._voice.play(
+            self._token,
+            segments,
+            from_ms=play.from_ms,
+            gain_db=gain_db(play.volume_percent),
+            at=self._at,
+            skip_ms=may_skip_ms(play),
+        )
 
     def _sound_late(self, play: Play, sound: _Sound, token: str, _task: object) -> None:
         """The file of what waited in silence has come, or never will."""
@@ -192,9 +206,9 @@ class VoiceOutput:
         self._deadline, self._sounding = None, None
         self._order, self._token, self._asset = "", "", b""
 
-    def _on_started(self, token: str, _at: float) -> None:
+    def _on_started(self, token: str, at: float) -> None:
         if token == self._token and self._sounding is not None:
-            self._sounding.started()
+            self._sounding.started(at=at)
 
     def _on_finished(self, token: str, _at: float) -> None:
         if token != self._token:
@@ -265,6 +279,14 @@ class VoiceOutput:
             total += len(pcm.data) if pcm else 0
             if total > MAX_DECODED_BYTES and pcm and asset not in (newest, self._asset):
                 del self._sounds[asset]
+
+
+def may_skip_ms(play: Play) -> int:
+    """What of its beginning a late one may leave out to be in step: of the tone all but enough to be noticed, of words nothing.
+    What comes back in the middle leaves out what has passed."""
+    if play.from_ms:
+        return SKIP_MS
+    return min(SKIP_MS, max(0, TONE_MS[play.order.tone] - TONE_LEFT_MS))
 
 
 def is_urgent(order: Order) -> bool:
