@@ -94,6 +94,7 @@ class StartBroadcast:
 
     :param areas: chosen areas; empty together with `speakers` is refused: nobody is never all.
     :param minutes: how long it stays live, from its start.
+    :param tone, closing: built-in sounds before and after; None is that of the kind.
     :param asset: SHA-256 of a file of the library, which sounds instead of the text.
     """
 
@@ -111,6 +112,7 @@ class StartBroadcast:
     gap_ms: int = 1_500
     resume: Resume | None = None
     tone: Tone | None = None
+    closing: Tone | None = None
     volume_percent: int | None = None
     life_safety: bool = False
     exercise: bool = False
@@ -256,6 +258,7 @@ def _check_times(command: StartBroadcast, now_ms: int) -> Iterable[Fault]:
 
 _RESUME = {Kind.ROUTINE: Resume.REJOIN, Kind.NOTICE: Resume.RESTART, Kind.EMERGENCY: Resume.RESTART}
 _TONE = {Kind.ROUTINE: Tone.NONE, Kind.NOTICE: Tone.CHIME, Kind.EMERGENCY: Tone.ATTENTION}
+_CLOSING = {Kind.ROUTINE: Tone.NONE, Kind.NOTICE: Tone.CHIME, Kind.EMERGENCY: Tone.NONE}
 _VOLUME = {Kind.ROUTINE: 0, Kind.NOTICE: 0, Kind.EMERGENCY: 90}
 
 
@@ -296,6 +299,7 @@ def compose(
         excluded=minimal_cover(command.excluded),
         speakers=tuple(sorted(set(command.speakers))),
         tone=_TONE[command.kind] if command.tone is None else command.tone,
+        closing=_CLOSING[command.kind] if command.closing is None else command.closing,
         asset=sound.asset,
         asset_bytes=sound.asset_bytes,
         asset_ms=sound.asset_ms,

@@ -224,6 +224,7 @@ class Broadcasts:
             headline=f"解除：{was.headline}"[:80],
             minutes=10,
             tone=Tone.ALL_CLEAR,
+            closing=Tone.NONE,
             volume_percent=was.order.volume_percent,
             exercise=was.order.exercise,
         )

@@ -26,6 +26,7 @@ AreaCode = Annotated[str, Field(pattern=r"^[0-9]{12}([0-9]{3}){0,2}$")]
 AssetHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 SpeakerId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{2,31}$")]
 KindWord = Literal["routine", "notice", "emergency"]
+ToneWord = Literal["none", "attention", "chime", "all_clear"]
 SeverityWord = Literal["unknown", "red", "orange", "yellow", "blue"]
 
 
@@ -54,7 +55,8 @@ class NewBroadcast(In):
     repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)] = 2
     gap_ms: Annotated[int, Field(ge=0, le=60_000)] = 1_500
     resume: Literal["continue", "rejoin", "restart", "drop"] | None = None
-    tone: Literal["none", "attention", "chime", "all_clear"] | None = None
+    tone: ToneWord | None = None
+    closing: ToneWord | None = None
     volume_percent: Annotated[int, Field(ge=0, le=100)] | None = None
     life_safety: bool = False
     exercise: bool = False
@@ -76,6 +78,7 @@ class NewBroadcast(In):
             gap_ms=self.gap_ms,
             resume=None if self.resume is None else Resume[self.resume.upper()],
             tone=None if self.tone is None else Tone[self.tone.upper()],
+            closing=None if self.closing is None else Tone[self.closing.upper()],
             volume_percent=self.volume_percent,
             life_safety=self.life_safety,
             exercise=self.exercise,
@@ -126,6 +129,7 @@ class BroadcastOut(BaseModel):
     speakers: list[str]
     repeats: int
     tone: str
+    closing: str
     asset: str
     asset_ms: int
     revision: int
@@ -157,6 +161,7 @@ class BroadcastOut(BaseModel):
             speakers=list(order.speakers),
             repeats=order.repeats,
             tone=order.tone.name.lower(),
+            closing=order.closing.name.lower(),
             asset=order.asset.hex(),
             asset_ms=order.asset_ms,
             revision=order.revision,
