@@ -6,7 +6,8 @@ The attention signal is not in the file. It is built into every speaker, which s
 import hashlib
 import warnings
 
-from audio_assets.codec import CEILING_DBTP, SPEECH_LUFS, encode, measure, normalise
+from audio_assets.codec import encode, measure, normalise
+from audio_assets.levels import CEILING_DBTP, SPEECH_LUFS
 from audio_assets.pcm import RATE_HZ, SAMPLE_BYTES, Pcm
 from audio_assets.rendering import Rendered
 from audio_assets.speech import DEFAULT_RATE, say

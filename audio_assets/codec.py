@@ -19,15 +19,12 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container.input import InputContainer
 
+from audio_assets.levels import BIT_RATE, CEILING_DBTP, SPEECH_LUFS
 from audio_assets.pcm import MAX_MS, RATE_HZ, SAMPLE_BYTES, SAMPLES_PER_MS, Pcm
 from audio_assets.rendering import AudioTooLong, UnsupportedAudio
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_CHANNELS = 2
-BIT_RATE = 24_000  # 185 kB a minute; speech and music pass it, measured in research/audio §2.2
-SPEECH_LUFS = -16.0  # for horns; EBU R128's own −23 LUFS is too soft outdoors
-ROUTINE_LUFS = -18.0
-CEILING_DBTP = -1.5
 _LIMITER_ROOM_DB = 0.5  # the limiter works on samples, true peaks lie between them
 _MOST_GAIN_DB = 30.0  # what is softer than that is noise, and stays softer
 _SILENCE_LUFS = -70.0

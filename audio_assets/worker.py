@@ -175,7 +175,7 @@ def _serve(questions: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _make(request: dict[str, Any], payload: bytes) -> Rendered:
-    from audio_assets import announcement, codec, speech, tones  # noqa: PLC0415 in the child only: they load libav
+    from audio_assets import announcement, codec, levels, speech, tones  # noqa: PLC0415 in the child only: they load libav
 
     match request["do"]:
         case "announce":
@@ -184,7 +184,7 @@ def _make(request: dict[str, Any], payload: bytes) -> Rendered:
         case "ingest":
             return announcement.finish(codec.decode(payload), text=request["text"])
         case "melody":
-            return announcement.finish(tones.melody(), lufs=codec.ROUTINE_LUFS)
+            return announcement.finish(tones.melody(), lufs=levels.ROUTINE_LUFS)
         case _:
             return Rendered(b"", b"", 0, 0.0, "")
 

@@ -7,7 +7,8 @@ import wave
 
 import pytest
 
-from audio_assets.codec import CEILING_DBTP, Loudness, decode, encode, measure, normalise, resample
+from audio_assets.codec import Loudness, decode, encode, measure, normalise, resample
+from audio_assets.levels import CEILING_DBTP
 from audio_assets.pcm import Pcm
 from audio_assets.rendering import AudioTooLong, UnsupportedAudio
 from audio_assets.tones import ToneId, melody, tone
