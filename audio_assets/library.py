@@ -1,4 +1,4 @@
-"""Sound files by their content hash, on disk: the server's store and a speaker's cache are the same thing.
+"""Sound files by their content hash, on disk; a speaker's `cache` is one too.
 
 A name is the SHA-256 of the content, so a file never changes, a copy is as good as the original, and damage shows.
 """
@@ -14,8 +14,9 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 SUFFIX = ".opus"
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"
 HASH_BYTES = 32
+_CHUNK_BYTES = 1 << 20
 
 
 class AssetError(Exception):
@@ -40,39 +41,23 @@ class AssetDamaged(AssetError):
         super().__init__(sha256, "the content does not match its hash")
 
 
-class LibraryFull(AssetError):
-    """What may not be removed leaves too little room."""
-
-    def __init__(self, sha256: bytes, size_bytes: int, room_bytes: int) -> None:
-        super().__init__(sha256, f"{size_bytes} bytes do not fit into the {room_bytes} that are not pinned")
-        self.size_bytes, self.room_bytes = size_bytes, room_bytes
-
-
 class AssetLibrary:
-    """Sound files in one folder. Every method may be called from any thread; all of them touch the disk.
+    """Sound files in one folder. Every method may be called from any thread; all of them touch the disk."""
 
-    :param max_bytes: with it the folder is a cache: what was not used for longest goes first, what is pinned never.
-    """
-
-    def __init__(self, folder: Path, *, max_bytes: int | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._max_bytes = max_bytes
-        self._pinned: frozenset[bytes] = frozenset()
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        for left_over in folder.glob(f"{_UNFINISHED}*"):  # a power cut during put()
+        for left_over in folder.glob(f"{UNFINISHED}*"):  # a power cut during put()
             left_over.unlink(missing_ok=True)
 
     def put(self, data: bytes) -> bytes:
-        """Keep a file; its hash. It is on the disk, whole, when this returns; the same content again changes nothing.
-
-        :raises LibraryFull: the pinned files leave too little room.
-        """
+        """Keep a file; its hash. It is on the disk, whole, when this returns; the same content again changes nothing."""
         sha256 = hashlib.sha256(data).digest()
         path = self.path(sha256)
         with self._lock:
-            if self._is_whole(path, sha256):
-                self._touch(path)
+            if _is_whole(path, sha256):
+                touch(path)
                 return sha256
             self._make_room(sha256, len(data))
             self._write(path, data)
@@ -85,20 +70,32 @@ class AssetLibrary:
         :raises AssetDamaged: it was here and did not match; it is gone now.
         """
         path = self.path(sha256)
-        with self._lock:
-            try:
-                data = path.read_bytes()
-            except FileNotFoundError:
-                raise AssetMissing(sha256) from None
-            if hashlib.sha256(data).digest() != sha256:
-                path.unlink(missing_ok=True)
-                log.error("sound %s is damaged on disk and was removed", sha256.hex())
-                raise AssetDamaged(sha256)
-            self._touch(path)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise AssetMissing(sha256) from None
+        if hashlib.sha256(data).digest() != sha256:
+            self._remove_damaged(sha256)
+        touch(path)
         return data
 
+    def check(self, sha256: bytes) -> int:
+        """Read all of it and compare; its size.
+
+        :raises AssetMissing: not here.
+        :raises AssetDamaged: it was here and did not match; it is gone now.
+        :raises OSError: the disk does not give it.
+        """
+        try:
+            size, found = hash_of(self.path(sha256))
+        except FileNotFoundError:
+            raise AssetMissing(sha256) from None
+        if found != sha256:
+            self._remove_damaged(sha256)
+        return size
+
     def has(self, sha256: bytes) -> bool:
-        """Whether a file of that name is here; only `get` says whether it is whole."""
+        """Whether a file of that name is here; only `get` and `check` say whether it is whole."""
         return self.path(sha256).is_file()
 
     def path(self, sha256: bytes) -> Path:
@@ -106,11 +103,6 @@ class AssetLibrary:
         if len(sha256) != HASH_BYTES:
             raise ValueError(f"a SHA-256 has {HASH_BYTES} bytes, not {len(sha256)}")
         return self.folder / (sha256.hex() + SUFFIX)
-
-    def pin(self, keep: frozenset[bytes]) -> None:
-        """The files that orders and programmes still need, all of them: these are never removed to make room."""
-        with self._lock:
-            self._pinned = keep
 
     def size_bytes(self) -> int:
         """What all the files take."""
@@ -126,23 +118,20 @@ class AssetLibrary:
         return found
 
     def _make_room(self, sha256: bytes, size_bytes: int) -> None:
-        if self._max_bytes is None:
-            return
-        files = self._files()
-        pinned = {self.path(kept) for kept in self._pinned}
-        fixed = sum(size for _, size, path in files if path in pinned)
-        if fixed + size_bytes > self._max_bytes:
-            raise LibraryFull(sha256, size_bytes, self._max_bytes - fixed)
-        taken = sum(size for _, size, _ in files)
-        for _, size, path in sorted(file for file in files if file[2] not in pinned):
-            if taken + size_bytes <= self._max_bytes:
-                return
-            path.unlink(missing_ok=True)
-            taken -= size
+        """The library of a server takes what it is given."""
+
+    def _remove_damaged(self, sha256: bytes) -> None:
+        """:raises AssetDamaged: always."""
+        path = self.path(sha256)
+        with self._lock:
+            if not _is_whole(path, sha256):  # it may have been put again meanwhile
+                path.unlink(missing_ok=True)
+                log.error("sound %s is damaged on disk and was removed", sha256.hex())
+        raise AssetDamaged(sha256)
 
     def _write(self, path: Path, data: bytes) -> None:
         """Whole or not at all, also over a power cut: the name appears after the content is on the disk."""
-        handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self.folder)
+        handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=self.folder)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -153,20 +142,35 @@ class AssetLibrary:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.folder)
 
-    @staticmethod
-    def _is_whole(path: Path, sha256: bytes) -> bool:
-        with suppress(FileNotFoundError):
-            return hashlib.sha256(path.read_bytes()).digest() == sha256
-        return False
 
-    @staticmethod
-    def _touch(path: Path) -> None:
-        """The time of change is the time of last use: it survives a restart."""
-        with suppress(OSError):
-            os.utime(path)
+def hash_of(path: Path) -> tuple[int, bytes]:
+    """Size and SHA-256 of a file, read piece by piece. :raises OSError: the disk does not give it."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK_BYTES):
+            digest.update(piece)
+            size += len(piece)
+    return size, digest.digest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in it survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def touch(path: Path) -> None:
+    """The time of change is the time of last use: it survives a restart."""
+    with suppress(OSError):
+        os.utime(path)
+
+
+def _is_whole(path: Path, sha256: bytes) -> bool:
+    with suppress(FileNotFoundError):
+        return hash_of(path)[1] == sha256
+    return False

@@ -1,23 +1,26 @@
 """Fetches sound files over HTTP by their content hash into the speaker's cache: resumed, checked, tried again."""
 
 import asyncio
-import hashlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from random import Random
+from typing import BinaryIO
 
 import aiohttp
 
-from audio_assets.library import AssetError, AssetLibrary
+from audio_assets.cache import AssetCache
+from audio_assets.library import AssetDamaged, AssetError
+from endpoints.orders import MAX_ASSET_BYTES
 
 log = logging.getLogger(__name__)
 
-MAX_ASSET_BYTES = 16 * 1024 * 1024  # 30 minutes at 64 kbit/s; more is no file of ours
 ATTEMPTS = 8
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
+LONGEST_RETRY_AFTER_S = 900.0
+UNSAID_RETRY_S = 30.0
 _CHUNK_BYTES = 65_536
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=5, sock_read=10)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
@@ -58,19 +61,20 @@ class FetchGivenUp(FetchError):
         self.attempts, self.last = attempts, last
 
 
+class ServerBusy(FetchError):
+    """The server asks us to come back later: it lets only so many of a township in at a time."""
+
+    def __init__(self, sha256: bytes, retry_after_s: float) -> None:
+        super().__init__(sha256, f"the server asks for {retry_after_s:.0f} s of patience")
+        self.retry_after_s = retry_after_s
+
+
 class _Broken(Exception):
     """This attempt failed; what came so far is kept and the next one goes on from there."""
 
 
-@dataclass(slots=True)
-class _Download:
-    sha256: bytes
-    size_bytes: int
-    got: bytearray = field(default_factory=bytearray)
-
-
 class AssetFetcher:
-    """Gets files of `BASE/assets/<sha256>` (取文件) and puts them into a library.
+    """Gets files of `BASE/assets/<sha256>` (取文件) into a cache. What has come of one is on the disk, and outlives a restart.
 
     :param base_url: without a slash at the end.
     :param sleep: waits between attempts, seconds.
@@ -80,99 +84,110 @@ class AssetFetcher:
         self,
         session: aiohttp.ClientSession,
         base_url: str,
-        library: AssetLibrary,
+        cache: AssetCache,
         *,
         random: Random,
         attempts: int = ATTEMPTS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._session, self._base_url, self._library = session, base_url.rstrip("/"), library
+        self._session, self._base_url, self._cache = session, base_url.rstrip("/"), cache
         self._random, self._attempts, self._sleep = random, attempts, sleep
-        self._under_way: dict[bytes, asyncio.Task[None]] = {}
 
     async def fetch(self, sha256: bytes, size_bytes: int) -> None:
-        """Have the file in the library. At once when it is there; one download however many ask.
+        """Have the file in the cache. At once when it is there. One at a time for each file; cancelled, it can go on later.
 
         :param size_bytes: what the order says; a byte more ends the download.
-        :raises FetchError: AssetNotOffered, AssetTooLarge, AssetForged or FetchGivenUp.
-        :raises LibraryFull: the cache has no room.
+        :raises FetchError: AssetNotOffered, AssetTooLarge, AssetForged, ServerBusy or FetchGivenUp.
+        :raises LibraryFull: the cache has no room. :raises OSError: the disk is full or broken.
         """
-        if self._library.has(sha256):
+        if self._cache.has(sha256):
             return
         if not 0 < size_bytes <= MAX_ASSET_BYTES:
             raise AssetTooLarge(sha256, MAX_ASSET_BYTES)
-        task = self._under_way.get(sha256)
-        if task is None:
-            task = asyncio.create_task(self._persist(_Download(sha256, size_bytes)), name=f"fetch {sha256.hex()[:12]}")
-            self._under_way[sha256] = task
-            task.add_done_callback(lambda done: self._settle(sha256, done))
-        await asyncio.shield(task)
+        await asyncio.to_thread(self._cache.reserve, sha256, size_bytes)
+        try:
+            await self._persist(sha256, size_bytes)
+        finally:
+            self._cache.drop_empty_part(sha256)
 
-    async def close(self) -> None:
-        """Give up what is under way. The session belongs to whoever made it."""
-        tasks = list(self._under_way.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _settle(self, sha256: bytes, done: "asyncio.Task[None]") -> None:
-        del self._under_way[sha256]
-        if not done.cancelled() and (err := done.exception()):  # looked at, also when nobody waits any more
-            log.warning("%s", err)
-
-    async def _persist(self, download: _Download) -> None:
+    async def _persist(self, sha256: bytes, size_bytes: int) -> None:
         last, forged = "", False
         for attempt in range(self._attempts):
             if attempt:
                 await self._sleep(self._random.uniform(0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt)))
             try:
-                await self._attempt(download)
+                await self._attempt(sha256, size_bytes)
             except (_Broken, aiohttp.ClientError, TimeoutError) as err:
                 last = str(err) or type(err).__name__
-                log.info("sound %s: attempt %d: %s", download.sha256.hex()[:12], attempt + 1, last)
+                log.info("sound %s: attempt %d: %s", sha256.hex()[:12], attempt + 1, last)
                 continue
-            if hashlib.sha256(download.got).digest() == download.sha256:
-                await asyncio.to_thread(self._library.put, bytes(download.got))
+            try:
+                await asyncio.to_thread(self._cache.adopt, sha256)
                 return
-            if forged:  # once may be a resume across a repaired file or a bad cache on the way
-                raise AssetForged(download.sha256)
-            forged, last = True, "the content did not match"
-            download.got.clear()
-        raise FetchGivenUp(download.sha256, self._attempts, last)
+            except AssetDamaged:
+                if forged:  # once may be a resume across a repaired file or a bad cache on the way
+                    raise AssetForged(sha256) from None
+                forged, last = True, "the content did not match"
+        raise FetchGivenUp(sha256, self._attempts, last)
 
-    async def _attempt(self, download: _Download) -> None:
+    async def _attempt(self, sha256: bytes, size_bytes: int) -> None:
         """Get what is missing.
 
         :raises _Broken, aiohttp.ClientError, TimeoutError: worth another attempt.
         """
-        headers = {"Accept-Encoding": "identity"}
-        if download.got:
-            headers["Range"] = f"bytes={len(download.got)}-"
-        url = f"{self._base_url}/assets/{download.sha256.hex()}"
-        async with self._session.get(url, headers=headers, timeout=_TIMEOUT, allow_redirects=False) as answer:
-            _set_start(download, answer)
-            async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
-                if len(download.got) + len(chunk) > download.size_bytes:
-                    raise AssetTooLarge(download.sha256, download.size_bytes)
-                download.got += chunk
-        if len(download.got) < download.size_bytes:
-            raise _Broken(f"{len(download.got)} of {download.size_bytes} bytes came")
+        with self._cache.part(sha256).open("ab") as part:
+            if part.tell() > size_bytes:
+                _empty(part)
+            if part.tell() == size_bytes:
+                return
+            headers = {"Accept-Encoding": "identity"}
+            if part.tell():
+                headers["Range"] = f"bytes={part.tell()}-"
+            url = f"{self._base_url}/assets/{sha256.hex()}"
+            async with self._session.get(url, headers=headers, timeout=_TIMEOUT, allow_redirects=False) as answer:
+                _set_start(sha256, part, answer)
+                async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                    if part.tell() + len(chunk) > size_bytes:
+                        _empty(part)
+                        raise AssetTooLarge(sha256, size_bytes)
+                    part.write(chunk)
+            if part.tell() < size_bytes:
+                raise _Broken(f"{part.tell()} of {size_bytes} bytes came")
 
 
-def _set_start(download: _Download, answer: aiohttp.ClientResponse) -> None:
+def _set_start(sha256: bytes, part: BinaryIO, answer: aiohttp.ClientResponse) -> None:
     """Agree with the server where its bytes begin."""
     match answer.status:
         case 200:
-            download.got.clear()
+            _empty(part)
         case 206:
             found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-            if found is None or int(found[1]) != len(download.got):
-                download.got.clear()
+            if found is None or int(found[1]) != part.tell():
+                _empty(part)
                 raise _Broken("the server went on at another place")
         case 416:
-            download.got.clear()
+            _empty(part)
             raise _Broken("the server has no such range")
+        case 429 | 503 if "Retry-After" in answer.headers:
+            raise ServerBusy(sha256, _retry_after_s(answer))
         case 408 | 425 | 429 | 500 | 502 | 503 | 504:
             raise _Broken(f"the server answers {answer.status}")
         case status:
-            raise AssetNotOffered(download.sha256, status)
+            raise AssetNotOffered(sha256, status)
+
+
+def _empty(part: BinaryIO) -> None:
+    part.seek(0)
+    part.truncate()
+
+
+def _retry_after_s(answer: aiohttp.ClientResponse) -> float:
+    """Seconds, or the time of day by the server's own clock (RFC 9110 §10.2.3)."""
+    value = answer.headers["Retry-After"].strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), LONGEST_RETRY_AFTER_S)
+    try:
+        then, now = (parsedate_to_datetime(text) for text in (value, answer.headers["Date"]))
+        return min(max(0.0, (then - now).total_seconds()), LONGEST_RETRY_AFTER_S)
+    except (ValueError, TypeError, KeyError):
+        return UNSAID_RETRY_S

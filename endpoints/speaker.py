@@ -14,7 +14,7 @@ from random import SystemRandom
 
 import aiohttp
 
-from audio_assets.library import AssetLibrary
+from audio_assets.cache import AssetCache
 from audio_assets.pcm import FRAME_BYTES
 from endpoints.box import Box
 from endpoints.fetch import AssetFetcher
@@ -101,7 +101,7 @@ async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink
     """
     config, loop, random = provisioning.speakers[0], asyncio.get_running_loop(), SystemRandom()
     with _locked(state):
-        library = AssetLibrary(state / "assets", max_bytes=ASSET_CACHE_BYTES)
+        library = AssetCache(state / "assets", max_bytes=ASSET_CACHE_BYTES)
         async with aiohttp.ClientSession() as session:
             url = provisioning.assets_url
             fetcher = AssetFetcher(session, url, library, random=random) if url else None
@@ -129,8 +129,6 @@ async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink
                     await box.stop()
             finally:
                 await output.close()
-                if fetcher is not None:
-                    await fetcher.close()
 
 
 async def run_speaker(provisioning: Provisioning, *, state: Path, sink: str) -> None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from audio_assets.cache import AssetCache, LibraryFull
 from audio_assets.codec import decode
-from audio_assets.library import AssetDamaged, AssetError, AssetLibrary, AssetMissing, LibraryFull
+from audio_assets.library import AssetDamaged, AssetError, AssetMissing
 from audio_assets.pcm import Pcm
 from audio_assets.rendering import AudioTooLong, UnsupportedAudio
 from audio_assets.tones import ToneId, tone
@@ -78,7 +79,7 @@ class VoiceOutput:
     """
 
     def __init__(
-        self, make_voice: Callable[[OnTime, OnTime, OnError], Voice], library: AssetLibrary, fetcher: Fetcher | None
+        self, make_voice: Callable[[OnTime, OnTime, OnError], Voice], library: AssetCache, fetcher: Fetcher | None
     ) -> None:
         self._voice = make_voice(self._on_started, self._on_finished, self._on_failed)
         self._library, self._fetcher = library, fetcher
@@ -154,7 +155,7 @@ class VoiceOutput:
         if expected.keys() == self._expected.keys():
             return
         self._expected = expected
-        self._library.pin(frozenset(expected))
+        self._library.keep(tuple(expected))
         for asset in [asset for asset in self._sounds if asset not in expected and asset != self._asset]:
             task = self._sounds.pop(asset).task
             if task is not None:

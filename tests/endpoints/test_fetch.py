@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -11,17 +12,20 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from audio_assets.library import AssetLibrary, LibraryFull
+from audio_assets.cache import AssetCache, LibraryFull
 from endpoints.fetch import (
     ATTEMPTS,
+    LONGEST_RETRY_AFTER_S,
     LONGEST_WAIT_S,
-    MAX_ASSET_BYTES,
+    UNSAID_RETRY_S,
     AssetFetcher,
     AssetForged,
     AssetNotOffered,
     AssetTooLarge,
     FetchGivenUp,
+    ServerBusy,
 )
+from endpoints.orders import MAX_ASSET_BYTES
 
 SOUND = Random(1).randbytes(300_000)
 SHA = hashlib.sha256(SOUND).digest()
@@ -35,6 +39,7 @@ class FakeServer:
     def __init__(self) -> None:
         self.answers: list[Answer] = [self.whole]
         self.ranges: list[str] = []
+        self.hanging = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         assert request.match_info["name"] == SHA.hex()
@@ -73,22 +78,27 @@ class FakeServer:
     async def never_ends(self, request: web.Request) -> web.StreamResponse:
         return web.Response(body=SOUND + b"!")
 
+    async def hangs(self, request: web.Request) -> web.StreamResponse:
+        self.hanging.set()
+        await asyncio.sleep(3600)
+        raise AssertionError
+
     @staticmethod
-    def status(status: int) -> Answer:
+    def status(status: int, headers: dict[str, str] | None = None) -> Answer:
         async def answer(request: web.Request) -> web.StreamResponse:
-            return web.Response(status=status)
+            return web.Response(status=status, headers=headers)
 
         return answer
 
 
 class Bench:
-    def __init__(self, server: FakeServer, fetcher: AssetFetcher, library: AssetLibrary, waits: list[float]) -> None:
+    def __init__(self, server: FakeServer, fetcher: AssetFetcher, library: AssetCache, waits: list[float]) -> None:
         self.server, self.fetcher, self.library, self.waits = server, fetcher, library, waits
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    server, library, waits = FakeServer(), AssetLibrary(tmp_path), list[float]()
+    server, library, waits = FakeServer(), AssetCache(tmp_path, max_bytes=10**7), list[float]()
     app = web.Application()
     app.router.add_get("/assets/{name}", server.handle)
 
@@ -98,7 +108,6 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with TestServer(app) as running, aiohttp.ClientSession() as session:
         fetcher = AssetFetcher(session, str(running.make_url("")), library, random=Random(7), sleep=sleep)
         yield Bench(server, fetcher, library, waits)
-        await fetcher.close()
 
 
 async def test_a_file_is_got_once_and_kept(bench: Bench) -> None:
@@ -158,21 +167,75 @@ async def test_a_byte_more_than_announced_ends_it(bench: Bench) -> None:
             await bench.fetcher.fetch(SHA, size)
 
 
-async def test_many_who_want_the_same_file_cause_one_download(bench: Bench) -> None:
-    await asyncio.gather(*(bench.fetcher.fetch(SHA, len(SOUND)) for _ in range(10)))
-    assert bench.server.ranges == [""]
+async def test_what_came_before_the_power_went_is_not_fetched_again(tmp_path: Path, bench: Bench) -> None:
+    bench.server.answers = [bench.server.breaks_off, bench.server.status(404)]
+    with pytest.raises(AssetNotOffered):
+        await bench.fetcher.fetch(SHA, len(SOUND))
+    bench.server.answers = [bench.server.whole]
+    bench.fetcher._cache = again = AssetCache(tmp_path, max_bytes=10**7)
+    await bench.fetcher.fetch(SHA, len(SOUND))
+    assert again.get(SHA) == SOUND
+    assert bench.server.ranges == ["", "bytes=100000-", "bytes=100000-"]
 
 
-async def test_who_no_longer_waits_does_not_take_the_file_from_the_others(bench: Bench) -> None:
-    first = asyncio.create_task(bench.fetcher.fetch(SHA, len(SOUND)))
-    second = asyncio.create_task(bench.fetcher.fetch(SHA, len(SOUND)))
-    await asyncio.sleep(0)
-    first.cancel()
-    await second
+async def test_a_part_that_was_complete_when_the_power_went_needs_no_server(bench: Bench) -> None:
+    bench.library.part(SHA).write_bytes(SOUND)
+    await bench.fetcher.fetch(SHA, len(SOUND))
+    assert (bench.library.get(SHA), bench.server.ranges) == (SOUND, [])
+
+
+async def test_a_part_that_rotted_on_the_disk_is_fetched_anew(bench: Bench) -> None:
+    bench.library.part(SHA).write_bytes(bytes(200_000))
+    await bench.fetcher.fetch(SHA, len(SOUND))
     assert bench.library.get(SHA) == SOUND
+    assert bench.server.ranges == ["bytes=200000-", ""]
 
 
-async def test_a_full_cache_is_said_so(tmp_path: Path, bench: Bench) -> None:
-    bench.fetcher._library = AssetLibrary(tmp_path / "small", max_bytes=1000)
+async def test_one_that_is_cancelled_goes_on_later(bench: Bench) -> None:
+    bench.server.answers = [bench.server.breaks_off, bench.server.hangs, bench.server.whole]
+    task = asyncio.create_task(bench.fetcher.fetch(SHA, len(SOUND)))
+    await bench.server.hanging.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await bench.fetcher.fetch(SHA, len(SOUND))
+    assert bench.library.get(SHA) == SOUND
+    assert bench.server.ranges[-1] == "bytes=100000-"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        ("99999", LONGEST_RETRY_AFTER_S),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", 30.0),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        ("-5", UNSAID_RETRY_S),
+        ("soon", UNSAID_RETRY_S),
+        ("Wed, 21 Oct 2026 07:28:30 -0000", UNSAID_RETRY_S),
+    ],
+)
+async def test_a_server_that_asks_for_patience_is_left_alone_for_so_long(
+    bench: Bench, status: int, said: str, seconds: float
+) -> None:
+    headers = {"Retry-After": said, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    bench.server.answers = [bench.server.status(status, headers)]
+    with pytest.raises(ServerBusy) as caught:
+        await bench.fetcher.fetch(SHA, len(SOUND))
+    assert (caught.value.retry_after_s, len(bench.server.ranges), bench.waits) == (seconds, 1, [])
+
+
+async def test_nothing_is_left_of_a_file_of_which_nothing_came(tmp_path: Path, bench: Bench) -> None:
+    bench.server.answers = [bench.server.status(404)]
+    with pytest.raises(AssetNotOffered):
+        await bench.fetcher.fetch(SHA, len(SOUND))
+    assert not any(os.scandir(tmp_path))
+
+
+async def test_a_full_cache_is_said_so_before_anything_is_asked_for(tmp_path: Path, bench: Bench) -> None:
+    bench.fetcher._cache = AssetCache(tmp_path / "small", max_bytes=1000)
     with pytest.raises(LibraryFull):
         await bench.fetcher.fetch(SHA, len(SOUND))
+    assert bench.server.ranges == []

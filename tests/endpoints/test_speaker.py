@@ -15,8 +15,9 @@ import typer
 from aiohttp import web
 from typer.testing import CliRunner
 
+from audio_assets.cache import LibraryFull
 from audio_assets.codec import encode
-from audio_assets.library import AssetMissing, LibraryFull
+from audio_assets.library import AssetMissing
 from audio_assets.pcm import FRAME_BYTES, SILENT_FRAME
 from audio_assets.tones import ToneId, melody, tone
 from broadcast.cli.speaker import simulate, speaker
