@@ -231,7 +231,10 @@ class Track:
             return
         segment = self._left[0]
         if isinstance(segment, Await | Slot) and self._cell.length - self._cell.at <= LOOK_AHEAD_BYTES:
-            sound = segment.get()
+            try:
+                sound = segment.get()
+            except Exception:  # it fails when its turn has come, and not what sounds before it
+                return
             if isinstance(sound, Long):
                 self._ahead = segment, sound, sound.open(0)
 

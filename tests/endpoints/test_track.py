@@ -94,6 +94,16 @@ def test_what_get_raises_comes_out() -> None:
         Track([Await(gone, Pcm(b""))]).read()
 
 
+def test_what_get_raises_does_not_cut_off_what_sounds_before() -> None:
+    def gone() -> Pcm | None:
+        raise LookupError("removed")
+
+    track = Track([Clip(numbered(40)), Await(gone, Pcm(b""))])
+    assert track.read() + track.read() == numbered(40).data
+    with pytest.raises(LookupError):
+        track.read()
+
+
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_an_order_is_its_tone_and_then_its_sound_as_often_as_it_says(repeats: int) -> None:
     tone, sound = numbered(40, 700), numbered(25)
