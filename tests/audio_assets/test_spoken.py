@@ -1,59 +1,64 @@
-"""What is written, as it is said."""
+"""What is written, as it is said. The table of cases is `spoken_cases.tsv`."""
+
+import re
+import time
+import unicodedata
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audio_assets.spoken import cardinal, is_hanzi, spoken
+from audio_assets.spoken.characters import holds_markup
 
-SAID = {
-    "火警请拨打119，急救120。": "火警请拨打幺幺九，急救幺二零",
-    "12379发布预警": "幺二三七九发布预警",
-    "拨打12345热线": "拨打幺二三四五热线",
-    "１１９": "幺幺九",
-    "电话 0315-6612345": "电话零三幺五，六六幺二三四五",
-    "联系13912345678": "联系幺三九幺二三四五六七八",
-    "值班电话：6612345": "值班电话，六六幺二三四五",
-    "119人获救": "一百一十九人获救",
-    "转移120户": "转移一百二十户",
-    "降雨120毫米": "降雨一百二十毫米",
-    "过去1小时降雨28.6mm": "过去一小时降雨二十八点六毫米",
-    "降雨强度50~80mm/h": "降雨强度五十到八十毫米每小时",
-    "入库流量350m³/s": "入库流量三百五十立方米每秒",
-    "风速12m/s": "风速十二米每秒",
-    "限速60km/h": "限速六十公里每小时",
-    "水位105.20m，超警戒0.8米": "水位一百零五点二零米，超警戒零点八米",
-    "气温-5℃到3℃": "气温零下五摄氏度到三摄氏度",
-    "最高38℃": "最高三十八摄氏度",
-    "湿度30%": "湿度百分之三十",
-    "30%-50%": "百分之三十到百分之五十",
-    "5mm到10mm": "五毫米到十毫米",
-    "-5~3℃": "零下五摄氏度到三摄氏度",
-    "-12~-3℃": "零下十二摄氏度到零下三摄氏度",
-    "2m": "两米",
-    "30-50%": "百分之三十到百分之五十",
-    "14:30撤离": "十四点三十分撤离",
-    "8:00集合": "八点集合",
-    "16:05停电": "十六点零五分停电",
-    "2026年11月23日": "二零二六年十一月二十三日",
-    "2026-11-23": "二零二六年十一月二十三日",
-    "第12号台风": "第十二号台风",
-    "2级响应": "二级响应",
-    "共2个村、22户、102人": "共两个村，二十二户，一百零二人",
-    "1,200元": "一千二百元",
-    "3~5级": "三到五级",
-    "G102国道K3+200处塌方": "吉幺零二国道开三加二百处塌方",
-    "110kV线路": "一百一十千伏线路",
-    "COVID": "西欧维爱弟",
-    "请注意！！！\n\n立即转移……": "请注意。立即转移",
-    "（测试）“广播”": "测试，广播",
-    "😀你好\x00\x1b": "你好",
-}
+TABLE = Path(__file__).with_name("spoken_cases.tsv")
+ESCAPES = {r"\n": "\n", r"\x00": "\0", r"\x1b": "\x1b", r"\u200b": "\u200b"}
+WHATEVER = st.text(max_size=200)
+WORDS = st.sampled_from(
+    [*"0123456789" * 3, *".-~:/,% +*#()·°′<>=_@!?|^", "元", "个", "号", "年", "月", "日", "时", "点", "分", "第", "级", "室",
+     "单元", "度", "万", "亿", "℃", "kg", "km/h", "kW", "冀B", "G", "K", "S", "电话", "拨打", "至", "到", "，", "。", "\n", "http://",
+     "www.", ".cn", "米", "公斤", "约", "是", "路", "国道", "¥", "‰", "mg/L", "No.", "两", "三", "十", "百", "😀", "\u200b"]
+)  # fmt: skip
 
 
-@pytest.mark.parametrize(("written", "said"), SAID.items(), ids=list(SAID))
-def test_numbers_times_units_and_letters_are_said_as_people_say_them(written: str, said: str) -> None:
+def cases() -> list[tuple[str, str]]:
+    """The lines of the table that are not comments."""
+    found = []
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("# "):
+            written, said = line.split("\t")
+            found.append((re.sub(r"\\(?:n|x00|x1b|u200b)", lambda one: ESCAPES[one[0]], written), said))
+    return found
+
+
+def figures(text: str) -> Counter[int]:
+    """How often each figure from 1 to 9 stands in a text, in whatever form; the one of 十 included."""
+    found: Counter[int] = Counter()
+    before = " "
+    for char in text:
+        if char in "123456789":
+            found[int(char)] += 1
+        elif char in "一二三四五六七八九":
+            found["零一二三四五六七八九".index(char)] += 1
+        elif char in "幺两":
+            found[1 if char == "幺" else 2] += 1
+        elif char == "十" and before not in "一二三四五六七八九两":
+            found[1] += 1
+        before = char
+    return found
+
+
+@pytest.mark.parametrize(("written", "said"), cases(), ids=[written for written, _ in cases()])
+def test_it_is_said_as_people_say_it(written: str, said: str) -> None:
     assert spoken(written) == said
+
+
+def test_the_table_holds_what_was_asked_for_each_case_once() -> None:
+    written = [one for one, _ in cases()]
+    assert len(written) >= 200
+    assert len(written) == len(set(written))
 
 
 @pytest.mark.parametrize(
@@ -83,9 +88,48 @@ def test_a_number_can_be_heard_back(value: int) -> None:
     assert total + section + digit == value
 
 
-@given(st.text(max_size=200))
+@given(WHATEVER)
 def test_whatever_is_written_only_characters_and_single_pauses_come_out(text: str) -> None:
     said = spoken(text)
     assert all(is_hanzi(char) or char in "，。" for char in said)
     assert not any(pair in said for pair in ("，，", "。。", "，。", "。，"))
     assert said.strip("，。") == said
+
+
+@given(WHATEVER | st.lists(WORDS, max_size=30).map("".join))
+def test_what_is_said_is_said_the_same_when_it_is_written(text: str) -> None:
+    assert spoken(spoken(text)) == spoken(text)
+
+
+@given(st.lists(WORDS, max_size=16).map("".join))
+def test_no_figure_is_lost_or_invented(text: str) -> None:
+    assert figures(spoken(text)) == figures(text)
+
+
+@given(st.text(alphabet=st.characters(categories=["Nd"]), min_size=1, max_size=8))
+def test_digits_of_every_script_are_numbers(text: str) -> None:
+    assert figures(spoken(text)) == figures("".join(str(unicodedata.decimal(digit)) for digit in text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1", "1-", "1.", "1,", "1,234", "a", "a@", "a.", "1:", "8:30", "1/", "电话", "1 ", "请", "-", "—", "1~", "1m", "K1+", "I、", "*", "²", "ﷺ",
+     "a.b.", "冀B", "1%", "1°1′", "www.", "1万", "G1请", "<", "\n", "第1", "138****"],
+)  # fmt: skip
+def test_ten_thousand_characters_take_a_moment_whatever_they_are(text: str) -> None:
+    """No rule looks twice at the same run: a quadratic one would take seconds."""
+    began = time.process_time()
+    spoken((text * 10_000)[:10_000])
+    assert time.process_time() - began < 1.5
+
+
+@pytest.mark.parametrize(
+    "text", ["<b>红色</b>", "<br/>", "a<script src=x>", "&nbsp;", "&#39;", "<!-- x -->", "</div >"]
+)
+def test_markup_is_seen(text: str) -> None:
+    assert holds_markup(text)
+
+
+@pytest.mark.parametrize("text", ["风力<8级且>3级", "A&B", "1 < 2", "x<y", "3>2", "请注意 & 转移；", "<8m>"])
+def test_a_sign_of_comparison_is_no_markup(text: str) -> None:
+    assert not holds_markup(text)

@@ -1,0 +1,98 @@
+"""The first and the last step: all of Unicode brought to the few characters that the rules know, and these to what is said."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+from audio_assets.spoken.letters import LETTERS
+from audio_assets.spoken.numbers import cardinal
+
+SIGNS = {
+    "+": "加", "=": "等于", "&": "和", "×": "乘", "÷": "除以", "±": "正负", "≥": "大于等于", "≤": "小于等于", "≈": "约等于",
+    "≠": "不等于", "@": "艾特", "∞": "无穷大", "Ω": "欧姆", "α": "阿尔法", "β": "贝塔", "γ": "伽马", "δ": "德尔塔", "π": "派",
+    "μ": "缪", "′": "分", "″": "秒", "℃": "摄氏度", "°": "度", "○": "零", "〇": "零", "№": "第",
+}  # fmt: skip
+_KEPT = "，；！？。：、（）℃°′″μ—×÷±≥≤≈≠∞·→€£¥№‰"  # NFKC would change some of them into what means something else
+_FOLDED = {
+    **dict.fromkeys("‐‑‒–−﹣－", "-"),
+    **dict.fromkeys("―", "—"),
+    **dict.fromkeys("∼〜～", "~"),
+    **dict.fromkeys("…⋯", "，"),
+    **dict.fromkeys("〇○", "○"),
+    **dict.fromkeys("º˚", "°"),
+    "℉": "°F", "µ": "μ", "⁄": "/", "∕": "/", "￥": "¥", "：": ":", "（": "(", "）": ")", "．": ".", "∶": ":", "\t": " ",
+    "▪": "，", "●": "，", "■": "，", "◆": "，", "★": "，", "\u2028": "\n", "\u2029": "\n", "\x85": "\n",
+    "½": "二分之一", "⅓": "三分之一", "⅔": "三分之二", "¼": "四分之一", "¾": "四分之三",
+}  # fmt: skip
+_UNSEEN = ("Cc", "Cf", "Mn", "Me", "Mc", "Cs", "Co", "Cn")
+_POWER = re.compile("[⁰¹²³⁴-⁹⁻]+")
+_POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_GROUPED = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])(?![室号房栋路楼])")
+_MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,200}>|<!--|&(?:[A-Za-z]{2,8}|#[0-9]{1,6});")
+_ENDS = re.compile(r"[。！!？?；;\n]+")
+_PAUSES = re.compile(r"[，、,：:（）()\[\]【】〔〕{}<>—·/|_\\→.-]+")
+_BETWEEN_FIGURES = re.compile("(?<=[零一二三四五六七八九十两幺])\0+(?=[零一二三四五六七八九十两幺])")
+_STOPS = re.compile(r"[，。]*。[，。]*")
+
+
+def plain(text: str) -> str:
+    """Full width, small forms, circled and Roman numerals, foreign digits and look-alikes to ASCII, hanzi and a few signs.
+
+    What is not seen (control characters, joiners, marks) goes. A power is written with ^.
+    """
+    text = _POWER.sub(lambda found: "^" + found[0].translate(_POWERS), text)
+    text = "".join(map(_plain_char, text)).replace("°C", "℃")
+    text = re.sub(r"[^\S\n]+", " ", text)
+    return _GROUPED.sub(lambda found: found[0].replace(",", ""), text)
+
+
+def sayable(text: str) -> str:
+    """What the rules have left: letters by their names, signs by theirs, pauses as ， and 。, everything else away."""
+    text = _PAUSES.sub("，", _ENDS.sub("。", text))
+    text = _BETWEEN_FIGURES.sub("，", "".join(_sayable(text))).replace("\0", "")
+    return _STOPS.sub("。", re.sub("，+", "，", text)).strip("，。")
+
+
+def holds_markup(text: str) -> bool:
+    """Whether somebody pasted tags or entities of HTML: they would be spelled out, and never do anything."""
+    return _MARKUP.search(text) is not None
+
+
+@lru_cache(8192)
+def is_hanzi(char: str) -> bool:
+    """Whether it is a Chinese character, of any block of Unicode."""
+    return unicodedata.name(char, "").startswith(("CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH"))
+
+
+def _sayable(text: str) -> Iterator[str]:
+    for char in text:
+        if char in "，。" or is_hanzi(char):
+            yield char
+        else:
+            yield LETTERS.get(char.upper()) or SIGNS.get(char, "\0")
+
+
+@lru_cache(8192)
+def _plain_char(char: str) -> str:
+    if char in _FOLDED:
+        return _FOLDED[char]
+    if char in _KEPT or "\x20" <= char < "\x7f" or char == "\n":
+        return char
+    category = unicodedata.category(char)
+    if category in _UNSEEN:
+        return ""
+    if category == "Nd":
+        return str(unicodedata.decimal(char))
+    if category in ("No", "Nl"):
+        return _numeral(char)
+    return "".join(one for one in unicodedata.normalize("NFKC", char) if unicodedata.category(one) not in _UNSEEN)
+
+
+def _numeral(char: str) -> str:
+    """Ⅳ → 四 (a level), ① → 一 between pauses (a point of a list)."""
+    value = unicodedata.numeric(char, -1.0)
+    if value < 0 or value != int(value) or unicodedata.decomposition(char).startswith("<su"):
+        return unicodedata.normalize("NFKC", char)
+    said = cardinal(str(int(value)))
+    return said if "ROMAN" in unicodedata.name(char, "") else f"，{said}，"

@@ -1,0 +1,35 @@
+"""What is left of the numbers: spans, ordinals, what is counted, below zero, and bare figures."""
+
+import re
+
+from audio_assets.spoken.numbers import NUMBER, START, counted, number, one_by_one
+from audio_assets.spoken.units import COUNTED_AHEAD
+
+_N = rf"{START}{NUMBER}"
+_HYPHEN_IS_MINUS = r"(?:(?<=[温到为低至是约降达，,、(=~\s。])|(?<![\s\S]))"
+
+
+def _span(found: re.Match[str]) -> str:
+    """3-5个 → 三到五个. Joined by a hyphen and not rising (12-1号楼), it is no span."""
+    low, high, joint = found["low"], found["high"], found["joint"].strip()
+    if joint == "-" and float(low) >= float(high):
+        return f"{number(low)}杠{number(high)}"
+    say = counted if found["counted"] is not None else number
+    return f"{say(low)}到{say(high)}"
+
+
+COUNTING = (
+    (r"(?<=[0-9%‰℃度]) +(?=[0-9])", lambda _: "，"),
+    (r"(?<=第)([0-9]+)", lambda found: number(found[1].lstrip("0") or "0")),
+    (r"(?m)^ ?([0-9]{1,2})[.、)](?=[^0-9])", lambda found: number(found[1]) + "，"),
+    (r"(?<=[日月年时点分号级度周一二三四五六天楼层元米]) ?[~—–-]+ ?(?=[0-9周])", lambda _: "到"),
+    (rf"(?P<low>{_N})(?P<joint> ?(?:——|[~—–-]) ?)(?P<high>{_N})(?P<counted>{COUNTED_AHEAD})?", _span),
+    (rf"({_N})(?= ?[至到] ?{NUMBER}(?:{COUNTED_AHEAD}))", lambda found: counted(found[1])),
+    (rf"{_HYPHEN_IS_MINUS}-(?={NUMBER})", lambda _: "负"),
+    (r"(?<=[0-9]) ?\* ?(?=[0-9])", lambda _: "乘"),
+    (r">(?==? ?[0-9])", lambda _: "大于"),
+    (r"<(?==? ?[0-9])", lambda _: "小于"),
+    (rf"({_N})(?P<counted>{COUNTED_AHEAD})", lambda found: counted(found[1])),
+    (_N, lambda found: number(found[0])),
+    (r"[0-9]+", lambda found: one_by_one(found[0])),  # no digit is lost
+)  # fmt: skip

@@ -1,0 +1,78 @@
+"""Dates, times of day, spans and ratios."""
+
+import re
+
+from audio_assets.spoken.numbers import START, cardinal, number, one_by_one, plain_int
+
+TO = r" ?[~—–\-至到] ?"
+_CLOCK = r"(?:[01]?[0-9]|2[0-4]):[0-5][0-9](?::[0-5][0-9])?"
+_YEAR = r"(?:1[5-9]|20|21)[0-9]{2}"
+_MONTH = r"(?:1[0-2]|0?[1-9])"
+_DAY = r"(?:3[01]|[12][0-9]|0?[1-9])"
+
+
+def clock(text: str) -> str:
+    """8:05 → 八点零五分, 14:00 → 十四点, 2:30:15 → 两点三十分十五秒."""
+    hour, minute, second = (*text.split(":"), "")[:3]
+    said = ("两" if int(hour) == 2 else plain_int(hour)) + "点"
+    if int(minute) or int(second or 0):
+        said += ("零" if minute[0] == "0" and minute != "00" else "") + plain_int(minute) + "分"
+    if not int(second or 0):
+        return said
+    return said + ("零" if second[0] == "0" else "") + plain_int(second) + "秒"
+
+
+def _clock(found: re.Match[str]) -> str:
+    day = {"a": "上午", "p": "下午"}.get((found["half"] or "")[:1].lower(), "")
+    return day + clock(found["clock"])
+
+
+def _clock_span(found: re.Match[str]) -> str:
+    return f"{clock(found['from'])}到{clock(found['till'])}"
+
+
+def _date(found: re.Match[str]) -> str:
+    day = f"{plain_int(found['day'])}日" if found["day"] else ""
+    return f"{one_by_one(found['year'])}年{plain_int(found['month'])}月{day}" + ("，" if found["time"] else "")
+
+
+def _slashed(found: re.Match[str]) -> str:
+    """11/23 and 23/11 are dates, 1/3 is a third, 30/50 is neither."""
+    one, other = int(found["one"]), int(found["other"])
+    if 1 <= one <= 12 and (11 <= other <= 31 or 1 <= other <= one):
+        return f"{cardinal(str(one))}月{cardinal(str(other))}日"
+    if 1 <= other <= 12 < one <= 31:
+        return f"{cardinal(str(other))}月{cardinal(str(one))}日"
+    if 0 < one < other:
+        return f"{cardinal(str(other))}分之{cardinal(str(one))}"
+    return f"{number(found['one'])}，{number(found['other'])}"
+
+
+def _leading_zero(found: re.Match[str]) -> str:
+    """20时05分 → 二十时零五分, 08时 → 八时."""
+    return ("零" if found["minute"] else "") + cardinal(found["digit"])
+
+
+def _years(found: re.Match[str]) -> str:
+    return re.sub(_YEAR, lambda one: one_by_one(one[0]), re.sub(r" ?[~—–\-] ?", "到", found[0]))
+
+
+TIMES = (
+    (
+        rf"(?<![0-9])(?P<year>{_YEAR})(?P<sep>[-/.])(?P<month>{_MONTH})(?P=sep)(?P<day>{_DAY})日?(?![0-9])"
+        rf"(?P<time>[ T]?(?={_CLOCK}))?",
+        _date,
+    ),
+    (r"(?<![0-9-])(?P<year>(?:19|20)[0-9]{2})-(?P<month>0[1-9]|1[0-2])(?P<day>)(?P<time>)(?![0-9年-])", _date),
+    (rf"(?<![0-9:])(?P<from>{_CLOCK})(?:{TO}|—+)(?P<till>{_CLOCK})(?![0-9:])", _clock_span),
+    (rf"(?<![0-9:比分例])(?P<clock>{_CLOCK}) ?(?P<half>(?i:am|pm|a\.m\.|p\.m\.)(?![A-Za-z]))?(?![0-9:])", _clock),
+    (rf"(?<![0-9]){_YEAR}(?: ?[~—–\-至到] ?{_YEAR})?(?=年(?!历史|左右|以上))", _years),
+    (rf"(?<![0-9]){_YEAR}(?=届|年度|版)", _years),
+    (rf"(?<=[〔\[(【]){_YEAR}(?=[〕\])】] ?[0-9]+号)", _years),
+    (r"(?<![0-9/])(?P<one>[0-9]{1,3})/(?P<other>[0-9]{1,3})(?![0-9/]|小时|天)", _slashed),
+    (r"(?<![0-9:])[0-9]+:[0-9]+(?![0-9:])", lambda found: "比".join(map(number, found[0].split(":")))),
+    (r"(?<![0-9])[0-9]{1,2}·[0-9]{1,2}(?![0-9])", lambda found: one_by_one(found[0])),  # 7·28, an event by its day
+    (r"(?<=[时点])00分", lambda _: "整"),
+    (r"(?<=[时点])(?P<minute>0)(?P<digit>[1-9])(?![0-9])", _leading_zero),
+    (rf"{START}(?P<minute>)0(?P<digit>[1-9])(?=[月日时点分秒号])", _leading_zero),
+)  # fmt: skip
