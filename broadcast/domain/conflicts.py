@@ -3,73 +3,63 @@
 Who wins is not decided here: each contended span is played through with `endpoints.arbitration.choose`, as a speaker does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from enum import StrEnum
+from datetime import date, time
 
 from broadcast.domain.areas import AreaTree
+from broadcast.domain.audience import Audience, Place, Where
+from broadcast.domain.broadcasts import day_of
+from broadcast.domain.budgets import OverBudget, over_budget
 from broadcast.domain.calendar import Calendar
-from broadcast.domain.programmes import AreaPlan, Content, Programme
-from endpoints.arbitration import QuietHours
+from broadcast.domain.clashes import Plan
+from broadcast.domain.contention import Cause, Effect
+from broadcast.domain.occurrences import Span, sound_ms
+from broadcast.domain.programmes import NOTHING_YET, AreaPlan, Content, DayRule, Programme
+from broadcast.domain.quiet_spans import quiet_spans
+from broadcast.domain.wall_time import WallClock
+from endpoints.arbitration import DAY_MS, QuietHours
 from endpoints.protocol import Order, OrderRule
 
+__all__ = [
+    "Cause",
+    "Claim",
+    "Clash",
+    "Effect",
+    "InQuietHours",
+    "OverBudget",
+    "Overrun",
+    "Preview",
+    "When",
+    "Where",
+    "clashes",
+    "preview",
+]
+
 USUAL_QUIET_HOURS = QuietHours()
-
-
-class Cause(StrEnum):
-    """Why the one wins over the other: the first part of the key to the air in which they differ."""
-
-    BAND = "band"
-    SEVERITY = "severity"
-    LEVEL = "level"
-    HARD_TIME = "hard-time"  # equal, and it takes the air at its hard time
-    BEGAN_FIRST = "began-first"  # equal, and the other waits until it has finished
-    NEWEST = "newest"  # equal emergencies
-    ID = "id"  # equal in everything; some order there must be
-
-
-class Effect(StrEnum):
-    """What becomes of the loser."""
-
-    DELAYED = "delayed"
-    INTERRUPTED = "interrupted"  # it gets the air back
-    CUT_SHORT = "cut-short"  # it does not
-    LOST = "lost"  # it never sounds
+SECOND_MS = 1_000
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
 class When:
     """The same span of wall time on several days.
 
-    :param begins, ends: HH:MM:SS in the zone of the new programme; an end before the beginning lies on the next day.
+    :param begins, ends: in the zone of the new programme; an end that is not after the beginning lies on the next day.
     :param days: on which it begins, in order.
     """
 
-    begins: str
-    ends: str
+    begins: time
+    ends: time
     days: tuple[date, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The same for many villages, told by as few names as will do.
-
-    :param areas: codes; one whose villages are all affected stands for them.
-    :param villages: how many of them in all.
-    :param speakers: single speakers, beside the areas.
-    """
-
-    areas: tuple[str, ...]
-    villages: int
-    speakers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One side of a clash.
 
-    :param programmes: ids; several where the same happens to the own programme of many villages.
+    :param programmes: ids; several where the same happens to the own programmes of many places.
     :param order: instead, the id of a broadcast that is live.
     """
 
@@ -81,7 +71,7 @@ class Claim:
 class Clash:
     """Two want the air.
 
-    :param facts: of the cause, what each side has: band, severity, level by name, or the time since which it is on.
+    :param facts: `winner` and `loser`, what each has of the cause: a band, severity or level by name.
     """
 
     winner: Claim
@@ -98,21 +88,6 @@ class InQuietHours:
     """A part of its slot in which no speaker sounds routine."""
 
     when: When
-
-
-@dataclass(frozen=True, slots=True)
-class OverBudget:
-    """With it, there is more routine on these days than the villages' budget; what comes last in the day is refused.
-
-    :param planned_min: on the worst of the days.
-    :param refused: ids of the programmes that would fall silent.
-    """
-
-    budget_min: int
-    planned_min: int
-    days: tuple[date, ...]
-    where: Where
-    refused: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,4 +139,173 @@ def preview(
     :param speakers: area by id of every speaker that a programme names by itself.
     :param quiet, rule: as at the speakers.
     """
-    raise NotImplementedError
+    contents = contents or {}
+    plan = Plan(
+        [programme, *(one for one in others if one.id != programme.id)],
+        Span(calendar, from_ms, until_ms),
+        contents=contents,
+        live=[order for order in live if not order.exercise],
+        quiet=quiet,
+        rule=rule,
+    )
+    audience = Audience(tree.on(day_of(from_ms)), speakers or {})
+    groups = {
+        meant: places
+        for meant, places in audience.by_what_is_meant([*plan.programmes, *plan.live]).items()
+        if 0 in meant
+    }
+    clock = WallClock(programme.zone, from_ms, until_ms)
+    slots = [plan.slot(index) for index in plan.slots_of(0)]
+    sounds_ms = sound_ms(programme, contents.get(programme.id, NOTHING_YET))
+    too_long = sounds_ms > programme.length_ms and not programme.loop
+    return Preview(
+        count=sum(len(slot.starts) for slot in slots),
+        villages=audience.where(place for places in groups.values() for place in places).villages,
+        clashes=tuple(_folded(plan, _lines(plan, groups, clock, about=0), audience, about=0)),
+        quiet=tuple(_in_quiet_hours(programme, [start for slot in slots for start in slot.starts], quiet, clock)),
+        over_budget=over_budget(plan, groups, audience, plans, about=0, quiet=quiet),
+        overrun=Overrun(programme.length_ms, sounds_ms) if too_long else None,
+        unannounced=_unannounced(programme, calendar, [day for slot in slots for day in (slot.days[0], slot.days[-1])]),
+    )
+
+
+def clashes(
+    programmes: Sequence[Programme],
+    *,
+    tree: AreaTree,
+    calendar: Calendar,
+    from_ms: int,
+    until_ms: int,
+    zone: str,
+    contents: Mapping[str, Content] | None = None,
+    speakers: Mapping[str, str] | None = None,
+    quiet: QuietHours = USUAL_QUIET_HOURS,
+    rule: OrderRule = OrderRule.SEVERITY_FIRST,
+) -> tuple[Clash, ...]:
+    """Every clash of a whole plan with itself; wall times in that zone."""
+    span = Span(calendar, from_ms, until_ms)
+    plan = Plan(programmes, span, contents=contents or {}, live=(), quiet=quiet, rule=rule)
+    audience = Audience(tree.on(day_of(from_ms)), speakers or {})
+    groups = audience.by_what_is_meant(programmes)
+    return tuple(_folded(plan, _lines(plan, groups, WallClock(zone, from_ms, until_ms), None), audience, None))
+
+
+Groups = Mapping[tuple[int, ...], Sequence[Place]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What makes two contests the same to a reader, days and places apart. Times of day in milliseconds."""
+
+    begins: int
+    ends: int
+    winner: int
+    loser: int
+    cause: Cause
+    facts: tuple[tuple[str, str], ...]
+    effect: Effect
+
+
+Days = tuple[int, ...]  # since 1970
+
+
+def _lines(plan: Plan, groups: Groups, clock: WallClock, about: int | None) -> dict[tuple[_Line, Days], list[Place]]:
+    """All contests, those of the same days together; and where."""
+    wall = _Wall(clock)
+    places_of: dict[tuple[_Line, Days], list[Place]] = defaultdict(list)
+    for meant, places in groups.items():
+        days_of: dict[_Line, Days] = {}
+        for found in plan.found(meant, places[0], about):
+            one = found.contest
+            for begins, ends, days in wall.spans(found.starts, one.from_ms, one.until_ms):
+                line = _Line(begins, ends, found.winner, found.loser, one.cause, one.facts, one.effect)
+                days_of[line] = tuple(sorted(days_of[line] + days)) if line in days_of else days
+        for line, days in days_of.items():
+            places_of[line, days] += places
+    return places_of
+
+
+class _Wall:
+    """The same spans from many beginnings, as times of day and days. What is asked again, as 690 villages do, is known."""
+
+    def __init__(self, clock: WallClock) -> None:
+        self._clock = clock
+        self._known: dict[tuple[int, int, int], list[tuple[int, int, Days]]] = {}
+
+    def spans(self, starts: tuple[int, ...], from_ms: int, until_ms: int) -> list[tuple[int, int, Days]]:
+        """:param starts: kept by the caller: it is known again by being the same object."""
+        asked = id(starts), from_ms, until_ms
+        if asked not in self._known:
+            days_of: dict[int, list[int]] = defaultdict(list)
+            for start in starts:
+                day, begins = divmod(self._clock.local_ms(start + from_ms), DAY_MS)
+                days_of[begins].append(day)
+            length_ms = until_ms - from_ms
+            self._known[asked] = [(at, (at + length_ms) % DAY_MS, tuple(days)) for at, days in days_of.items()]
+        return self._known[asked]
+
+
+def _folded(
+    plan: Plan, lines: Mapping[tuple[_Line, Days], list[Place]], audience: Audience, about: int | None
+) -> Iterator[Clash]:
+    """One clash for what a reader would call the same: the own programmes of many places, of one level, become one side."""
+    sides: dict[tuple[object, ...], list[tuple[_Line, Days, list[Place]]]] = defaultdict(list)
+    for (line, days), places in lines.items():
+        kinds = _side(plan, line.winner, about), _side(plan, line.loser, about)
+        sides[(line.begins, line.ends, *kinds, line.cause, line.facts, line.effect, days)].append((line, days, places))
+    made = [_clash(plan, alike, audience) for alike in sides.values()]
+    yield from sorted(
+        made, key=lambda one: (one.when.begins, -one.where.villages, one.winner.programmes, one.loser.programmes)
+    )
+
+
+def _side(plan: Plan, owner: int, about: int | None) -> object:
+    """What others may stand in for it."""
+    if about is None or owner == about or owner >= len(plan.programmes):
+        return owner
+    return plan.programmes[owner].level.name
+
+
+def _clash(plan: Plan, alike: Sequence[tuple[_Line, Days, list[Place]]], audience: Audience) -> Clash:
+    line, days, _ = alike[0]
+    dates = tuple(date.fromordinal(EPOCH_ORDINAL + day) for day in days)
+    return Clash(
+        winner=_claim(plan, {one.winner for one, _, _ in alike}),
+        loser=_claim(plan, {one.loser for one, _, _ in alike}),
+        cause=line.cause,
+        facts=line.facts,
+        effect=line.effect,
+        when=When(_time_of_day(line.begins), _time_of_day(line.ends), dates),
+        where=audience.where(place for _, _, places in alike for place in places),
+    )
+
+
+def _claim(plan: Plan, owners: Iterable[int]) -> Claim:
+    programmes = [owner for owner in owners if owner < len(plan.programmes)]
+    live = [owner for owner in owners if owner >= len(plan.programmes)]
+    order = plan.live[live[0] - len(plan.programmes)].id if live else ""
+    return Claim(tuple(sorted(plan.programmes[owner].id for owner in programmes)), order)
+
+
+def _time_of_day(ms: int) -> time:
+    seconds = ms // SECOND_MS
+    return time(seconds // 3_600, seconds // 60 % 60, seconds % 60)
+
+
+def _in_quiet_hours(
+    programme: Programme, starts: Iterable[int], quiet: QuietHours, clock: WallClock
+) -> Iterator[InQuietHours]:
+    days_of: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for start in starts:
+        for from_ms, until_ms in quiet_spans(start, start + programme.length_ms, quiet):
+            day, begins = divmod(clock.local_ms(from_ms), DAY_MS)
+            days_of[begins, (begins + until_ms - from_ms) % DAY_MS].append(day)
+    for (begins, ends), days in sorted(days_of.items()):
+        dates = tuple(date.fromordinal(EPOCH_ORDINAL + day) for day in sorted(days))
+        yield InQuietHours(When(_time_of_day(begins), _time_of_day(ends), dates))
+
+
+def _unannounced(programme: Programme, calendar: Calendar, days: Sequence[date]) -> tuple[int, ...]:
+    if programme.pattern.rule is DayRule.EVERY or not days:
+        return ()
+    return calendar.unannounced(min(days), max(days))

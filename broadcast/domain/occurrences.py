@@ -77,31 +77,50 @@ def occurrences(programmes: Iterable[Programme], calendar: Calendar, from_ms: in
     return found
 
 
+class Starts(NamedTuple):
+    """When something begins at one time of day.
+
+    :param instants: UTC milliseconds, in order.
+    :param days: the nominal day of each.
+    """
+
+    at: time
+    instants: tuple[int, ...]
+    days: tuple[date, ...]
+
+
 class Span:
     """The days from one instant to another, and what all programmes of a zone share of them."""
 
     def __init__(self, calendar: Calendar, from_ms: int, until_ms: int) -> None:
         self._calendar, self._from_ms, self._until_ms = calendar, from_ms, until_ms
         self._zones: dict[str, _Days] = {}
+        self._known: dict[tuple[str, Pattern], tuple[Starts, ...]] = {}
 
-    def starts(self, programme: Programme) -> Iterator[tuple[time, list[int], list[date]]]:
-        """For each of its times of day: when it begins, in UTC and in order, and the nominal days."""
+    def starts(self, programme: Programme) -> tuple[Starts, ...]:
+        """For each of its times of day. Programmes of the same pattern and zone get the same objects."""
         if programme.paused or self._until_ms <= self._from_ms:
-            return
-        days = self._days(programme.zone)
-        chosen = days.chosen(programme.pattern)
+            return ()
+        alike = programme.zone, programme.pattern
+        if alike not in self._known:
+            self._known[alike] = tuple(self._starts(*alike))
+        return self._known[alike]
+
+    def _starts(self, zone: str, pattern: Pattern) -> Iterator[Starts]:
+        days = self._days(zone)
+        chosen = days.chosen(pattern)
         changing = [day for day in days.changing if chosen[day.toordinal() - days.first]]
         for day in changing:
             chosen[day.toordinal() - days.first] = 0
         midnights, dates = list(compress(days.midnights, chosen)), list(compress(days.dates, chosen))
-        for at in sorted(programme.pattern.times):
+        for at in sorted(pattern.times):
             after_ms = ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000
             starts = [midnight + after_ms for midnight in midnights]
             on = dates
             if changing:
-                starts, on = _with(starts, on, [(instant_ms(programme.zone, day, at), day) for day in changing])
+                starts, on = _with(starts, on, [(instant_ms(zone, day, at), day) for day in changing])
             low, high = bisect_left(starts, self._from_ms), bisect_left(starts, self._until_ms)
-            yield at, starts[low:high], on[low:high]
+            yield Starts(at, tuple(starts[low:high]), tuple(on[low:high]))
 
     def _days(self, zone: str) -> "_Days":
         if zone not in self._zones:

@@ -6,12 +6,14 @@ altogether (Samoa, 2011-12-30) has no such instant. A time that comes twice (fol
 says the same of the fold; a time in a gap it reads with the offset before, which would move the programme by an hour.
 """
 
+from bisect import bisect_right
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+DAY = timedelta(days=1)
+DAY_MS = 86_400_000
 
 
 @lru_cache(maxsize=65_536)
@@ -33,7 +35,7 @@ def instant_ms(zone: str, day: date, at: time) -> int | None:
     meant = datetime.combine(day, at, here)
     if meant.astimezone(UTC).astimezone(here).replace(tzinfo=None) == meant.replace(tzinfo=None):
         return _ms(meant)
-    jump = _first_after_gap(meant)
+    jump = _first_after_gap(meant, here)
     return _ms(jump) if jump.astimezone(here).date() == day else None
 
 
@@ -42,20 +44,46 @@ def wall_time(zone: str, instant_ms: int) -> datetime:
     return (EPOCH + timedelta(milliseconds=instant_ms)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 
-def _first_after_gap(meant: datetime) -> datetime:
-    """The first second with the new offset, in UTC. By the old offset the time lies behind the jump, by the new one before it."""
-    here = meant.tzinfo
+def _first_after_gap(meant: datetime, here: ZoneInfo) -> datetime:
+    """The first instant with the new offset, in UTC. By the old offset the time lies behind the jump, by the new one before it."""
     before, after = meant.replace(fold=1).astimezone(UTC), meant.replace(fold=0).astimezone(UTC)
-    new = after.astimezone(here).utcoffset()
-    while after - before > SECOND:
-        middle = before + (after - before) // 2
-        middle -= timedelta(microseconds=middle.microsecond)
-        if middle.astimezone(here).utcoffset() == new:
-            after = middle
-        else:
-            before = middle
-    return after
+    return EPOCH + timedelta(milliseconds=_change_ms(here, _ms(before), _ms(after)))
 
 
 def _ms(instant: datetime) -> int:
     return (instant - EPOCH) // timedelta(milliseconds=1)
+
+
+class WallClock:
+    """What the clock on the wall shows in one zone between two instants, many times over."""
+
+    def __init__(self, zone: str, from_ms: int, until_ms: int) -> None:
+        here = ZoneInfo(zone)
+        self._changes: list[int] = []
+        self._offsets: list[int] = [_offset_ms(here, from_ms)]
+        for at_ms in (*range(from_ms + DAY_MS, until_ms, DAY_MS), until_ms):
+            if (offset := _offset_ms(here, at_ms)) != self._offsets[-1]:
+                self._changes.append(_change_ms(here, at_ms - DAY_MS, at_ms))
+                self._offsets.append(offset)
+
+    def local_ms(self, instant_ms: int) -> int:
+        """Milliseconds since 1970-01-01 as the wall clock counts."""
+        if not self._changes:
+            return instant_ms + self._offsets[0]
+        return instant_ms + self._offsets[bisect_right(self._changes, instant_ms)]
+
+
+def _offset_ms(here: ZoneInfo, instant_ms: int) -> int:
+    return _ms((EPOCH + timedelta(milliseconds=instant_ms)).astimezone(here).replace(tzinfo=UTC)) - instant_ms
+
+
+def _change_ms(here: ZoneInfo, before_ms: int, after_ms: int) -> int:
+    """The first millisecond with the later offset."""
+    new = _offset_ms(here, after_ms)
+    while after_ms - before_ms > 1:
+        middle = (before_ms + after_ms) // 2
+        if _offset_ms(here, middle) == new:
+            after_ms = middle
+        else:
+            before_ms = middle
+    return after_ms
