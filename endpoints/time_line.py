@@ -5,15 +5,14 @@ all of it, or the reverse (RFC 5905 §8). So every answer is an interval that ho
 can only make theirs wider: the line stays inside all of them, and the narrowest one draws it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
 
-KEEP_S = 300.0  # longer ago, the crystals' drift says more than the answer
+KEEP_S = 3_600.0  # a good answer of an hour ago is better than one that was held back for a second: 0.36 s by the worst drift
 MOST_SAMPLES = 64
 DRIFT_PPM = 100  # two crystals of ±50 ppm, at their worst against each other
-WANDER_PPM = 15  # what is left when the rate is known: warmth and age (RFC 5905 §7.1, PHI)
-RATE_OVER_S = 100.0  # over less, an error of the line is easily taken for a rate
-RATE_WITHIN_PPM = 20.0  # a rate that is known no better is not used
+WANDER_PPM = 15  # what is left when the rate is known: our error and its warmth (RFC 5905 §7.1, PHI)
+RATE_OVER_S = 50.0
 STAMP_US = 20  # reading a clock and saying so takes this long
 
 
@@ -75,43 +74,38 @@ class Samples:
 
     taken: tuple[Sample, ...] = ()
 
-    def with_one(self, newest: Sample) -> "Samples":
+    def with_one(self, newest: Sample, *, most: int = MOST_SAMPLES) -> "Samples":
         """Those that can't be true together with the newest are forgotten: the server's clock was set since."""
-        kept = tuple(one for one in self.taken if newest.at - one.at <= KEEP_S and _agree(one, newest))
-        return Samples((*kept[1 - MOST_SAMPLES :], newest))
+        kept = [one for one in self.taken if newest.at - one.at <= KEEP_S and _agree(one, newest)]
+        if len(kept) >= most:
+            kept.remove(max(kept, key=lambda one: one.error_at(newest.at, DRIFT_PPM)))
+        return Samples((*kept, newest))
 
     def line(self) -> TimeLine:
         """What they say together at the time of the newest; there must be one."""
         now = self.taken[-1].at
-        rate_ppm = _rate_ppm(self.taken)
+        best = min(self.taken, key=lambda one: one.error_at(now, DRIFT_PPM))
+        rate_ppm = self._rate_ppm(best)
         wander_ppm = DRIFT_PPM if rate_ppm is None else WANDER_PPM
-        best = min(self.taken, key=lambda one: one.error_at(now, wander_ppm))
         drawn_us = best.us(now) + (now - best.at) * (rate_ppm or 0.0)
         low = max(one.us(now) - one.error_at(now, DRIFT_PPM) for one in self.taken)
         high = min(one.us(now) + one.error_at(now, DRIFT_PPM) for one in self.taken)
         inside_us = round(min(max(drawn_us, low), high))
         error_us = min(best.error_at(now, wander_ppm), max(high - inside_us, inside_us - low))
-        return TimeLine(now, inside_us, (rate_ppm or 0.0) * 1e-6, int(error_us), wander_ppm)
+        return TimeLine(now, inside_us, (rate_ppm or 0.0) * 1e-6, ceil(error_us), wander_ppm)
+
+    def _rate_ppm(self, best: Sample) -> float | None:
+        """By how much the server's seconds are shorter than ours, from the best answer and an older one. None while that
+        could be wrong by more than WANDER_PPM."""
+        rates = []
+        for one in self.taken:
+            if (apart_s := best.at - one.at) >= RATE_OVER_S:
+                wrong_by = (one.error_us + best.error_us) / apart_s
+                rates.append((wrong_by, (best.server_us - one.us(best.at)) / apart_s))
+        wrong_by, rate_ppm = min(rates, default=(float("inf"), 0.0))
+        return min(max(rate_ppm, -DRIFT_PPM), DRIFT_PPM) if wrong_by <= WANDER_PPM else None
 
 
 def _agree(old: Sample, newest: Sample) -> bool:
     apart_us = abs(old.us(newest.at) - newest.server_us)
     return apart_us <= old.error_at(newest.at, DRIFT_PPM) + newest.error_us
-
-
-def _rate_ppm(taken: Iterable[Sample]) -> float | None:
-    """By how much the server's seconds are shorter than ours: the slope of the least squares, each answer with the weight
-    of its error. None while that is not known well enough."""
-    taken = tuple(taken)
-    if taken[-1].at - taken[0].at < RATE_OVER_S:
-        return None
-    first = taken[0]
-    points = [(one.at - first.at, one.server_us - first.us(one.at), one.error_us**-2) for one in taken]
-    weight = sum(w for _, _, w in points)
-    middle_s = sum(w * s for s, _, w in points) / weight
-    middle_us = sum(w * us for _, us, w in points) / weight
-    spread = sum(w * (s - middle_s) ** 2 for s, _, w in points)
-    if spread * RATE_WITHIN_PPM**2 < 1:  # its standard error is spread ** -0.5
-        return None
-    slope = sum(w * (s - middle_s) * (us - middle_us) for s, us, w in points) / spread
-    return min(max(slope, -DRIFT_PPM), DRIFT_PPM)
