@@ -102,7 +102,9 @@ class Broadcasts:
 
     def add_all(self, broadcasts: Iterable[Broadcast]) -> None:
         """:raises StoreRefused: an id is taken; none of them was added."""
-        self._session.execute(insert(BroadcastRecord), [_columns(one) for one in broadcasts])
+        rows = [_columns(one) for one in broadcasts]
+        if rows:
+            self._session.execute(insert(BroadcastRecord), rows)
 
     def get_all(self, broadcasts: Iterable[str]) -> Sequence[Broadcast]:
         """Those of these ids that there are, in order of id."""
