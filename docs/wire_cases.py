@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from endpoints.arbitration import Listener, choose
+from endpoints.arbitration import Listener, choose, loudness_percent
 from endpoints.canonical import decode, encode
 from endpoints.protocol import (
     MAX_BOARD_BYTES,
@@ -523,6 +523,10 @@ def air() -> Iterator[dict[str, Any]]:
     S, L = OrderRule.SEVERITY_FIRST, OrderRule.LEVEL_FIRST  # noqa: N806  short, so that a case is a line
     midnight = NOON_MS + 12 * HOUR_MS
     night = replace(NEWS, id="night", not_before_ms=midnight, not_after_ms=midnight + HOUR_MS)
+    news = replace(NEWS, not_before_ms=NOON_MS, hard_at_ms=NOON_MS)
+    music = replace(NEWS, id="music")
+    grace = replace(news, hard_at_ms=at + 1)
+    late = replace(NEWS, start_by_ms=at - 1)
     cases: tuple[tuple[str, tuple[Order, ...], int, str, OrderRule], ...] = (
         ("nothing", (), at, "", S),
         ("an emergency over the news", (NEWS, wide), at, NEWS.id, S),
@@ -544,15 +548,51 @@ def air() -> Iterator[dict[str, Any]]:
         ("taken out with its area, yet meant singly", (replace(wide, excluded=(TOWNSHIP,), speakers=(SPEAKER,)),), at, "", S),
         ("an exercise at a speaker that is live", (replace(wide, exercise=True),), at, "", S),
         ("routine in quiet hours", (night,), midnight, "", S),
+        ("a hard time", (music, news), at, "music", S),
+        ("a hard time within its grace", (music, grace), at, "music", S),
+        ("a hard time after its grace", (music, grace), at + 1, "music", S),
+        ("a hard time of one that began earlier", (replace(music, issued_at_ms=at), news), at, "music", S),
+        ("a hard time of a notice", (notice, replace(later, hard_at_ms=NOON_MS)), at, "notice", S),
+        ("after its latest start", (late,), at, "", S),
+        ("at its latest start", (late,), at - 1, "", S),
+        ("after its latest start, which it met", (late,), at, late.id, S),
         ("an emergency in quiet hours", (night, replace(wide, not_after_ms=midnight + 1)), midnight, "", S),
     )  # fmt: skip
     for name, orders, at_ms, on_air, rule in cases:
-        winner = choose(orders, at_ms, Listener(SPEAKER, VILLAGE, on_air=on_air, rule=rule))
+        begun = [on_air] if on_air else []
+        listener = Listener(SPEAKER, VILLAGE, on_air=on_air, rule=rule, begun=frozenset(begun))
+        winner = choose(orders, at_ms, listener)
         yield {
             "name": name,
             "orders": [order_in_json(order) for order in orders],
             "at_ms": at_ms,
             "on_air": on_air,
+            "begun": begun,
             "rule": int(rule),
             "winner": winner.id if winner else "",
+        }
+
+
+def loudness() -> Iterator[dict[str, Any]]:
+    """How loud an order sounds at a speaker of that own volume, in an hour of that percentage."""
+    cases: tuple[tuple[str, Order, int, int], ...] = (
+        ("a programme at the speaker's own volume", NEWS, 70, 100),
+        ("a programme in a soft hour", NEWS, 70, 40),
+        ("half a percent is rounded up", NEWS, 70, 45),
+        ("a programme that is not brought below its floor", replace(NEWS, volume_percent=50), 70, 40),
+        ("a programme that is not let above its ceiling", replace(NEWS, ceiling_percent=60), 70, 100),
+        ("a ceiling below the floor", replace(NEWS, volume_percent=50, ceiling_percent=30), 70, 100),
+        ("a programme at a muted speaker", NEWS, 0, 100),
+        ("an emergency knows no hour", replace(FLOOD, volume_percent=0), 70, 0),
+        ("an emergency at a muted speaker", replace(FLOOD, volume_percent=0), 0, 100),
+        ("an emergency above its ceiling", replace(FLOOD, ceiling_percent=80), 70, 100),
+        ("an emergency with a ceiling below 60", replace(FLOOD, ceiling_percent=10), 100, 100),
+    )
+    for name, order, own, hour in cases:
+        yield {
+            "name": name,
+            "order": order_in_json(order),
+            "own_percent": own,
+            "hour_percent": hour,
+            "percent": loudness_percent(order, own, hour),
         }

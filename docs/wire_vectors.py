@@ -39,6 +39,7 @@ def build(old: dict[str, Any]) -> dict[str, Any]:
         "refused": list(cases.refused()),
         "scopes": list(cases.scopes()),
         "air": list(cases.air()),
+        "loudness": list(cases.loudness()),
     }
 
 

@@ -12,6 +12,7 @@ from endpoints.area_codes import GROUP_ENDS, LENGTHS, significant
 from endpoints.protocol import Band, Kind, Order, OrderRule, Severity
 
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 EMERGENCY_PERCENT = 60  # an emergency is at least this loud at a speaker that was muted or turned down
 
@@ -37,9 +38,22 @@ class QuietHours:
 
     def next_edge_ms(self, now_ms: int) -> int:
         """The next instant at which they begin or end."""
-        midnight = (now_ms + self.utc_offset_min * MINUTE_MS) // DAY_MS * DAY_MS - self.utc_offset_min * MINUTE_MS
+        midnight = self.local_day(now_ms) * DAY_MS - self.utc_offset_min * MINUTE_MS
         edges = [midnight + day * DAY_MS + m * MINUTE_MS for day in (0, 1) for m in (self.from_min, self.until_min)]
         return min(edge for edge in edges if edge > now_ms)
+
+    def local_day(self, now_ms: int) -> int:
+        """Days since 1970-01-01 by local time."""
+        return (now_ms + self.utc_offset_min * MINUTE_MS) // DAY_MS
+
+    def local_hour(self, now_ms: int) -> int:
+        """0 to 23, by local time."""
+        return (now_ms + self.utc_offset_min * MINUTE_MS) % DAY_MS // HOUR_MS
+
+    def next_hour_ms(self, now_ms: int) -> int:
+        """When the next hour of local time begins."""
+        offset_ms = self.utc_offset_min * MINUTE_MS
+        return ((now_ms + offset_ms) // HOUR_MS + 1) * HOUR_MS - offset_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +62,9 @@ class Listener:
 
     :param exercise: it is locked in an exercise and refuses everything else, and the reverse.
     :param done: ids of orders that have come to an end here.
-    :param on_air: the id that sounds now, or empty; an equal claim does not take the air from it.
+    :param on_air: the id that sounds now, or empty; an equal claim does not take the air from it, but for a hard time.
+    :param begun: ids of orders that have begun to sound here, so that their latest start is met. None: nobody knows, and all
+        count as begun; so the server asks, and who plans.
     """
 
     id: str
@@ -58,6 +74,7 @@ class Listener:
     on_air: str = ""
     quiet: QuietHours = QuietHours()
     rule: OrderRule = OrderRule.SEVERITY_FIRST
+    begun: frozenset[str] | None = None
 
 
 NEWEST_WINS = frozenset({Band.EMERGENCY, Band.LIFE_SAFETY})
@@ -76,8 +93,18 @@ def rank(order: Order, rule: OrderRule) -> tuple[int, int, int]:
 
 def key(order: Order, rule: OrderRule) -> Key:
     """A total order on orders, highest wins: the rank; then among emergencies the newest, otherwise the one that began first."""
-    began = max(order.issued_at_ms, order.not_before_ms)
-    return *rank(order, rule), began if order.band in NEWEST_WINS else -began, order.id
+    return *rank(order, rule), began_ms(order) if order.band in NEWEST_WINS else -began_ms(order), order.id
+
+
+def began_ms(order: Order) -> int:
+    """Since when it claims the air."""
+    return max(order.issued_at_ms, order.not_before_ms)
+
+
+def has_hard_time(order: Order, now_ms: int) -> bool:
+    """Whether its hard time has come: it takes the air from an equal one that began before it. Programmes alone have one: equal
+    notices queue, and an equal voice is refused."""
+    return order.kind is Kind.ROUTINE and 0 < order.hard_at_ms <= now_ms
 
 
 def is_meant(order: Order, speaker: str, area: str) -> bool:
@@ -96,13 +123,17 @@ def _codes_covering(area: str) -> frozenset[str]:
     return frozenset(digits[:end].ljust(length, "0") for end in ends for length in LENGTHS if end <= length)
 
 
-def loudness_percent(order: Order, own_percent: int) -> int:
+def loudness_percent(order: Order, own_percent: int, hour_percent: int = 100) -> int:
     """How loud an order sounds at a speaker whose own volume is that; 0 is not at all.
 
-    An order may raise the volume; an emergency lifts mute even if it says nothing of volume.
+    A programme bends to the hour, and every order has a floor and a ceiling. An emergency knows no hour, lifts mute, and is not
+    brought below EMERGENCY_PERCENT by its ceiling either.
+
+    :param hour_percent: of the place's volume profile for this hour.
     """
-    floor = EMERGENCY_PERCENT if order.band >= Band.EMERGENCY else 0
-    return max(own_percent, order.volume_percent, floor)
+    least = EMERGENCY_PERCENT if order.band >= Band.EMERGENCY else 0
+    own = (own_percent * hour_percent + 50) // 100 if order.kind is Kind.ROUTINE else own_percent
+    return min(max(own, order.volume_percent, least), max(order.ceiling_percent, least))
 
 
 def applies(order: Order, now_ms: int, listener: Listener) -> bool:
@@ -113,7 +144,13 @@ def applies(order: Order, now_ms: int, listener: Listener) -> bool:
         and order.id not in listener.done
         and is_meant(order, listener.id, listener.area)
         and not (order.kind is Kind.ROUTINE and listener.quiet.hold(now_ms))
+        and not is_too_late(order, now_ms, listener.begun)
     )
+
+
+def is_too_late(order: Order, now_ms: int, begun: frozenset[str] | None) -> bool:
+    """Whether its latest start has passed and it has not begun: it is missed, and never caught up with."""
+    return 0 < order.start_by_ms < now_ms and begun is not None and order.id not in begun
 
 
 def choose(orders: Iterable[Order], now_ms: int, listener: Listener) -> Order | None:
@@ -122,16 +159,23 @@ def choose(orders: Iterable[Order], now_ms: int, listener: Listener) -> Order | 
     if not claims:
         return None
     best = max(claims, key=lambda order: key(order, listener.rule))
-    if best.id != listener.on_air and best.band not in NEWEST_WINS:
-        for claim in claims:  # an equal notice, routine or live waits until the one on the air has finished
-            if claim.id == listener.on_air and rank(claim, listener.rule) == rank(best, listener.rule):
-                return claim
-    return best
+    if best.band in NEWEST_WINS:
+        return best
+    equals = [claim for claim in claims if rank(claim, listener.rule) == rank(best, listener.rule)]
+    holder = next(
+        (claim for claim in equals if claim.id == listener.on_air), best
+    )  # the others wait until it has finished
+    hard = [claim for claim in equals if has_hard_time(claim, now_ms) and began_ms(claim) > began_ms(holder)]
+    return max(hard, key=lambda order: (began_ms(order), order.id), default=holder)
 
 
 def next_change_ms(orders: Collection[Order], now_ms: int, listener: Listener) -> int | None:
     """The next instant at which `choose` can answer otherwise although nothing arrives; None when there is none."""
-    edges = [edge for order in orders for edge in (order.not_before_ms, order.not_after_ms) if edge > now_ms]
+    edges = [edge for order in orders for edge in _edges(order) if edge > now_ms]
     if any(order.kind is Kind.ROUTINE for order in orders) and listener.quiet.from_min != listener.quiet.until_min:
         edges.append(listener.quiet.next_edge_ms(now_ms))
     return min(edges, default=None)
+
+
+def _edges(order: Order) -> tuple[int, ...]:
+    return order.not_before_ms, order.not_after_ms, order.start_by_ms + 1, order.hard_at_ms

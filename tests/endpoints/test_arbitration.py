@@ -9,14 +9,19 @@ from hypothesis import strategies as st
 
 from endpoints.arbitration import (
     DAY_MS,
+    EMERGENCY_PERCENT,
+    HOUR_MS,
     MINUTE_MS,
     NEWEST_WINS,
     Listener,
     QuietHours,
     applies,
+    began_ms,
     choose,
+    has_hard_time,
     is_meant,
     key,
+    loudness_percent,
     next_change_ms,
     rank,
 )
@@ -51,7 +56,18 @@ def orders(draw: st.DrawFn) -> Order:
         excluded=(draw(areas),) if draw(seldom) else (),
         speakers=tuple(draw(st.lists(st.sampled_from(["v-001", "v-0011"]), max_size=1))),
         resume=draw(st.sampled_from(Resume)),
+        start_by_ms=draw(st.sampled_from([0, 0, *range(NOW - 3, NOW + 4)])),
+        hard_at_ms=draw(st.sampled_from([0, 0, *range(NOW - 3, NOW + 4)])),
     )
+
+
+@st.composite
+def programmes(draw: st.DrawFn) -> list[Order]:
+    """Such as compete: routine of one rank or another for everybody."""
+    made = draw(st.lists(orders(), min_size=2, max_size=6, unique_by=lambda one: one.id))
+    few = st.sampled_from([Level.VILLAGE, Level.CITY])
+    plain = {"kind": Kind.ROUTINE, "band": Band.ROUTINE, "severity": Severity.UNKNOWN, "areas": (COUNTY,)}
+    return [replace(one, level=draw(few), exercise=False, excluded=(), **plain) for one in made]
 
 
 boards = st.lists(orders(), max_size=6, unique_by=lambda one: one.id)
@@ -68,6 +84,7 @@ def listeners(draw: st.DrawFn) -> Listener:
         on_air=draw(st.one_of(st.just(""), ids)),
         quiet=draw(st.sampled_from([NEVER_QUIET, QuietHours(16 * 60, 17 * 60), QuietHours(23 * 60, 17 * 60)])),
         rule=draw(rules),
+        begun=draw(st.one_of(st.none(), st.lists(ids, max_size=4).map(frozenset))),
     )
 
 
@@ -101,14 +118,60 @@ def test_nothing_that_could_sound_ranks_above_what_does(board: list[Order], list
         )
 
 
-@given(boards, listeners())
-def test_only_a_strictly_higher_rank_or_a_newer_emergency_takes_the_air(board: list[Order], listener: Listener) -> None:
+@given(st.one_of(boards, programmes()), listeners())
+def test_only_a_strictly_higher_rank_a_newer_emergency_or_a_hard_time_takes_the_air(
+    board: list[Order], listener: Listener
+) -> None:
     holder = next((one for one in board if one.id == listener.on_air and applies(one, NOW, listener)), None)
     best = choose(board, NOW, listener)
     if holder is not None and best is not None and best != holder:
         higher = rank(best, listener.rule) > rank(holder, listener.rule)
         newer = best.band in NEWEST_WINS and key(best, listener.rule) > key(holder, listener.rule)
-        assert higher or newer
+        hard = best.kind is Kind.ROUTINE and 0 < best.hard_at_ms <= NOW and began_ms(best) > began_ms(holder)
+        assert higher or newer or hard
+
+
+@given(programmes(), rules)
+def test_of_two_claims_at_most_one_takes_the_air_from_the_other(board: list[Order], rule: OrderRule) -> None:
+    one, other = board[:2]
+    from_one = choose([one, other], NOW, replace(HERE, rule=rule, on_air=one.id))
+    from_other = choose([one, other], NOW, replace(HERE, rule=rule, on_air=other.id))
+    assert (from_one, from_other) != (other, one)
+
+
+@given(st.one_of(boards, programmes()), listeners(), st.integers(0, 5))
+def test_whoever_is_on_air_the_air_changes_hands_once_and_then_stays(
+    board: list[Order], listener: Listener, first: int
+) -> None:
+    """No three equal claims with hard times take it from each other in a circle."""
+    on_air = board[first].id if first < len(board) else ""
+    once = choose(board, NOW, replace(listener, on_air=on_air))
+    again = choose(board, NOW, replace(listener, on_air=once.id if once else ""))
+    assert again == once
+
+
+@given(st.one_of(boards, programmes()), listeners())
+def test_what_has_not_begun_by_its_latest_start_does_not_sound(board: list[Order], listener: Listener) -> None:
+    best = choose(board, NOW, listener)
+    if best is not None and best.start_by_ms and listener.begun is not None:
+        assert best.start_by_ms >= NOW or best.id in listener.begun
+
+
+@given(st.one_of(boards, programmes()), listeners())
+def test_what_has_begun_knows_no_latest_start(board: list[Order], listener: Listener) -> None:
+    begun = replace(listener, begun=frozenset(one.id for one in board))
+    unbound = [replace(one, start_by_ms=0) for one in board]
+    best, free = choose(board, NOW, begun), choose(unbound, NOW, begun)
+    assert (best.id if best else "") == (free.id if free else "")
+    assert choose(board, NOW, replace(listener, begun=None)) == best
+
+
+@given(boards, listeners(), st.integers(0, 1))
+def test_a_hard_time_is_for_programmes_alone(board: list[Order], listener: Listener, at: int) -> None:
+    others = [one for one in board if one.kind is not Kind.ROUTINE]
+    soft = [replace(one, hard_at_ms=0) for one in others]
+    best, plain = choose(others, NOW + at, listener), choose(soft, NOW + at, listener)
+    assert (best.id if best else "") == (plain.id if plain else "")
 
 
 @given(boards, listeners())
@@ -247,6 +310,61 @@ def test_of_equal_others_the_one_that_began_first_goes_first_and_keeps_the_air()
         assert winner(first, second, on_air="a-second") == "a-second"
 
 
+def test_a_hard_time_takes_the_air_from_an_equal_programme_that_began_before_and_from_no_other() -> None:
+    news, music = routine("news", hard_at_ms=NOW, issued_at_ms=NOW), routine("music")
+    assert not has_hard_time(news, NOW - 1)
+    assert winner(music, news, on_air="music") == winner(music, news) == "news"
+    assert winner(music, replace(news, hard_at_ms=NOW + 1), on_air="music") == "music"
+    assert winner(replace(music, issued_at_ms=NOW + 9), news, on_air="music") == "music"
+    assert winner(replace(music, level=Level.PROVINCE), news, on_air="music") == "music"
+    assert (
+        winner(replace(music, hard_at_ms=NOW), news, on_air="music") == "news"
+    )  # a hard time holds no air against a later one
+
+
+def test_a_latest_start_is_in_time_at_its_millisecond_and_too_late_after_it() -> None:
+    one = routine(start_by_ms=NOW)
+    waiting = replace(HERE, begun=frozenset())
+    assert [choose([one], now, waiting) for now in (NOW, NOW + 1)] == [one, None]
+    assert choose([one], NOW + 1, replace(HERE, begun=frozenset({one.id}))) == one
+    assert next_change_ms([one], NOW, waiting) == NOW + 1
+
+
+# ---- loudness ------------------------------------------------------------------------------------------------------------------
+
+percents = st.integers(0, 100)
+
+
+@given(orders(), percents, percents, percents, percents)
+def test_an_order_sounds_between_its_floor_and_its_ceiling(
+    one: Order, own: int, floor: int, ceiling: int, hour: int
+) -> None:
+    made = replace(one, volume_percent=floor, ceiling_percent=ceiling)
+    least = EMERGENCY_PERCENT if made.band >= Band.EMERGENCY else 0
+    loud = loudness_percent(made, own, hour)
+    assert loud <= max(ceiling, least)
+    assert loud >= least
+    assert loud >= min(floor, max(ceiling, least))
+    assert loudness_percent(made, 100, hour) >= loud
+
+
+@given(orders(), percents, percents)
+def test_the_hour_is_for_programmes_alone(one: Order, own: int, hour: int) -> None:
+    if one.kind is Kind.ROUTINE:
+        assert loudness_percent(one, own, hour) == loudness_percent(one, (own * hour + 50) // 100)
+    else:
+        assert loudness_percent(one, own, hour) == loudness_percent(one, own)
+
+
+def test_a_muted_speaker_is_silent_in_a_programme_and_heard_in_an_emergency_at_any_hour() -> None:
+    told = [loudness_percent(make(), 0, 0) for make in (routine, notice, order, live)]
+    assert told == [0, 0, EMERGENCY_PERCENT, EMERGENCY_PERCENT]
+    assert loudness_percent(order(ceiling_percent=30), 100) == EMERGENCY_PERCENT
+    assert loudness_percent(order(ceiling_percent=80), 100) == 80
+    assert loudness_percent(routine(volume_percent=40), 70, 20) == 40
+    assert loudness_percent(routine(), 70, 50) == 35
+
+
 # ---- quiet hours -----------------------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +383,16 @@ def test_quiet_hours_change_at_their_edges_and_nowhere_else(
 @given(st.integers(0, 1_439), st.integers(0, 2 * DAY_MS))
 def test_from_equal_until_is_never(minute: int, now_ms: int) -> None:
     assert not QuietHours(minute, minute).hold(now_ms)
+
+
+@given(st.integers(-720, 840), st.integers(0, 3 * DAY_MS))
+def test_an_hour_of_local_time_ends_where_the_next_begins(offset: int, now_ms: int) -> None:
+    clock = QuietHours(utc_offset_min=offset)
+    edge = clock.next_hour_ms(now_ms)
+    assert now_ms < edge <= now_ms + HOUR_MS
+    assert clock.local_hour(edge - 1) == clock.local_hour(now_ms)
+    assert clock.local_hour(edge) == (clock.local_hour(now_ms) + 1) % 24
+    assert clock.local_day(edge) - clock.local_day(now_ms) == (clock.local_hour(edge) == 0)
 
 
 def test_the_night_of_beijing_is_22_to_6() -> None:

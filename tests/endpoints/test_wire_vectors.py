@@ -332,10 +332,13 @@ def rank(order: dict[str, Any], rule: int) -> tuple[int, ...]:
     return (order["4"], grade, order["6"]) if rule == 0 else (order["4"], order["6"], grade)
 
 
-def winner(orders: list[dict[str, Any]], at_ms: int, on_air: str, rule: int) -> str:
+def began(order: dict[str, Any]) -> int:
+    return int(max(order["8"], order["9"]))
+
+
+def winner(orders: list[dict[str, Any]], at_ms: int, on_air: str, begun: list[str], rule: int) -> str:
     def key(order: dict[str, Any]) -> tuple[Any, ...]:
-        began = max(order["8"], order["9"])
-        return *rank(order, rule), began if order["4"] in {4, 6} else -began, order["1"]
+        return *rank(order, rule), began(order) if order["4"] in {4, 6} else -began(order), order["1"]
 
     able = [
         order
@@ -344,13 +347,25 @@ def winner(orders: list[dict[str, Any]], at_ms: int, on_air: str, rule: int) -> 
         and means_me(order)
         and order["9"] <= at_ms < order["10"]
         and not (order["3"] == 1 and is_quiet(at_ms))
+        and not (0 < order["24"] < at_ms and order["1"] not in begun)
     ]
     if not able:
         return ""
     best = max(able, key=key)
-    if best["4"] not in {4, 6} and any(o["1"] == on_air and rank(o, rule) == rank(best, rule) for o in able):
-        return on_air
-    return str(best["1"])
+    if best["4"] in {4, 6}:
+        return str(best["1"])
+    equal = [order for order in able if rank(order, rule) == rank(best, rule)]
+    holder = next((order for order in equal if order["1"] == on_air), best)
+    hard = [o for o in equal if o["3"] == 1 and 0 < o["25"] <= at_ms and began(o) > began(holder)]
+    return str(max(hard, key=lambda order: (began(order), order["1"]), default=holder)["1"])
+
+
+def percent(order: dict[str, Any], own: int, hour: int) -> int:
+    """§9."""
+    least = 60 if order["4"] in {4, 5, 6} else 0
+    if order["3"] == 1:
+        own = (own * hour + 50) // 100
+    return int(min(max(own, order["21"], least), max(order["27"], least)))
 
 
 # ---- the vectors ----------------------------------------------------------------------------------------------------------------
@@ -404,7 +419,13 @@ def test_a_key_may_say_what_the_document_says(vector: Any) -> None:
 
 @named("air")
 def test_the_air_goes_to_whom_the_document_says(vector: Any) -> None:
-    assert winner(vector["orders"], vector["at_ms"], vector["on_air"], vector["rule"]) == vector["winner"]
+    found = winner(vector["orders"], vector["at_ms"], vector["on_air"], vector["begun"], vector["rule"])
+    assert found == vector["winner"]
+
+
+@named("loudness")
+def test_an_order_is_as_loud_as_the_document_says(vector: Any) -> None:
+    assert percent(vector["order"], vector["own_percent"], vector["hour_percent"]) == vector["percent"]
 
 
 def test_keys_and_secrets_are_derived_as_the_document_says() -> None:
