@@ -67,13 +67,14 @@ class BadAnswer(Exception):
 class Recipe:
     """How a sound shall come out.
 
-    :param longest_silence_ms: a silence inside longer than this is refused: the listener takes it for a fault.
+    :param longest_silence_ms: a silence inside longer than this is refused: after five seconds a speaker takes it for a fault and
+        fills it (endpoints.guard).
     """
 
     lufs: float = SPEECH_LUFS
     ceiling_dbtp: float = CEILING_DBTP
     bit_rate: int = BIT_RATE
-    longest_silence_ms: int = 8_000
+    longest_silence_ms: int = 4_500
 
 
 ROUTINE = Recipe(lufs=ROUTINE_LUFS, bit_rate=32_000)

@@ -107,7 +107,7 @@ class Sandbox:
 
     async def _must_be_shut(self, *, wrapped: bool) -> None:
         """The child itself tries to get out. :raises SandboxBroken: it did, or it did not even start."""
-        with open(os.devnull, "r+b") as nothing:  # noqa: ASYNC230  no disk behind it
+        with Path(os.devnull).open("r+b") as nothing:  # noqa: ASYNC230  no disk behind it
             command = self._command(SELF_TEST, nothing.fileno(), wrapped=wrapped)
             try:
                 code, answer, complaint = await _ended(

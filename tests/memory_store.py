@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.as_run import ON_TIME_MS
+from broadcast.domain.assets import Asset, UnknownAsset
 from broadcast.domain.broadcasts import Broadcast, UnknownBroadcast
 from broadcast.domain.calendar import DayEntry
 from broadcast.domain.programme_versions import PlanVersion, Version
@@ -333,6 +334,25 @@ class _AsRun:
         self._tables.reports.rows = {key: row for key, row in rows.items() if row.order not in orders}
 
 
+class _Assets:
+    def __init__(self) -> None:
+        self.rows: dict[str, Asset] = {}
+
+    def all(self) -> Sequence[Asset]:
+        return [asset for _, asset in sorted(self.rows.items())]
+
+    def add(self, asset: Asset) -> None:
+        _add(self.rows, asset.id, asset)
+
+    def save(self, asset: Asset) -> None:
+        if asset.id not in self.rows:
+            raise UnknownAsset(asset.id)
+        self.rows[asset.id] = asset
+
+    def drop(self, asset: str) -> None:
+        self.rows.pop(asset, None)
+
+
 class MemoryTx:
     """All tables. What is in them never changes, so a copy of the tables is a snapshot."""
 
@@ -350,6 +370,7 @@ class MemoryTx:
         self.facts = _Facts()
         self.programmes = _Programmes()
         self.as_run = _AsRun(self)
+        self.assets = _Assets()
 
     def snapshot(self) -> "MemoryTx":
         twin = MemoryTx()

@@ -1,12 +1,13 @@
 """What the services need from outside, as Protocols: a store with transactions, a wire, a voice."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, Protocol, TypeVar
 
 from broadcast.domain.areas import AreaTree
+from broadcast.domain.assets import Asset, AssetKind, Measured
 from broadcast.domain.broadcasts import Broadcast
 from broadcast.domain.calendar import DayEntry
 from broadcast.domain.errors import BroadcastError
@@ -249,6 +250,13 @@ class AsRun(Protocol):
     def forget_occurrences(self, before_ms: int, *, at_most: int) -> int: ...
 
 
+class Assets(Protocol):
+    def all(self) -> Sequence[Asset]: ...  # by id, so the oldest first
+    def add(self, asset: Asset) -> None: ...
+    def save(self, asset: Asset) -> None: ...  # UnknownAsset
+    def drop(self, asset: str) -> None: ...
+
+
 class Tx(Protocol):
     """One transaction."""
 
@@ -278,6 +286,8 @@ class Tx(Protocol):
     def programmes(self) -> Programmes: ...
     @property
     def as_run(self) -> AsRun: ...
+    @property
+    def assets(self) -> Assets: ...
 
 
 class Store(Protocol):
@@ -337,3 +347,48 @@ class Speech(Protocol):
     async def speak(
         self, text: str, *, exercise: bool
     ) -> Spoken: ...  # the same text gives the same file; SpeechFailed
+
+
+# ---- the workshop -------------------------------------------------------------------------------------------------------------
+
+
+class NoRoom(BroadcastError):
+    """The disk has too little left for a sound; the database needs the rest."""
+
+    def __init__(self, free_bytes: int) -> None:
+        self.free_bytes = free_bytes
+        super().__init__(f"the disk has {free_bytes} bytes left; nothing of the file was kept")
+
+
+class UploadTooLarge(BroadcastError):
+    """More bytes than a sound may have."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        super().__init__(f"the file is larger than {most_bytes} bytes; nothing of it was kept")
+
+
+class SoundRefused(Exception):
+    """A file is not taken as a sound. The console has a sentence for each code; `facts` hold what it needs."""
+
+    def __init__(self, code: str, facts: Mapping[str, object]) -> None:
+        super().__init__(code)
+        self.code, self.facts = code, facts
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A file that has come whole and waits to be looked at; `name` is ours."""
+
+    name: str
+    size_bytes: int
+    sha256: bytes
+
+
+class Workshop(Protocol):
+    """Where uploaded sounds are kept, taken apart in a process of their own, and made into files of the library."""
+
+    async def receive(self, chunks: AsyncIterable[bytes], *, size_bytes: int | None) -> Received: ...
+    async def prepare(self, received: Received, kind: AssetKind, begun: Callable[[], None]) -> Measured: ...
+    async def drop(self, received: Received) -> None: ...
+    async def forget(self, sha256: bytes) -> None: ...  # the finished file

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from broadcast.store.accounts import Accounts, Sessions
 from broadcast.store.areas import Areas
 from broadcast.store.as_run import AsRun
+from broadcast.store.assets import Assets
 from broadcast.store.boards import Boards
 from broadcast.store.broadcasts import Broadcasts
 from broadcast.store.deliveries import Deliveries
@@ -31,3 +32,4 @@ class SqlTx:
         self.facts = Facts(session)
         self.programmes = Programmes(session)
         self.as_run = AsRun(session)
+        self.assets = Assets(session)
