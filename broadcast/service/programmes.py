@@ -1,0 +1,409 @@
+"""Planning (编排): programmes, areas' plans and the operator's days, each edit a new version with who and when.
+
+The order of truth: checked, its sound made, committed, and then the next version of the boards concerned, live.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ulid import ULID
+
+from broadcast.clock import Clock
+from broadcast.domain.boards import ROOM_BYTES
+from broadcast.domain.broadcasts import Fault, InvalidRequest, day_of
+from broadcast.domain.calendar import DayEntry, check_entries
+from broadcast.domain.conflicts import Preview, preview
+from broadcast.domain.errors import BroadcastError
+from broadcast.domain.officers import Officer
+from broadcast.domain.programme_boards import Overfull, Plan, overfull
+from broadcast.domain.programme_checks import check_area_plan, check_programme
+from broadcast.domain.programme_versions import PlanVersion, Version
+from broadcast.domain.programmes import (
+    NOTHING_YET,
+    AreaPlan,
+    Content,
+    Programme,
+    ProgrammeChanged,
+    Speech,
+    UnknownProgramme,
+    as_of_today,
+)
+from broadcast.service.boards import Boards
+from broadcast.service.broadcasts import KeyReused, OnceKey
+from broadcast.service.estate import Estate
+from broadcast.service.health import Health
+from broadcast.service.ports import ActRow, KeptAnswer, SpeechFailed, Store, StoreUnavailable, Tx
+from broadcast.service.programme_boards import ProgrammeBoards
+from broadcast.service.programme_sounds import MissingFile, ProgrammeSounds, assets_of
+from endpoints.arbitration import QuietHours
+from endpoints.area_codes import covers
+from endpoints.protocol import MAX_SLOTS, OrderRule, Part
+
+log = logging.getLogger(__name__)
+
+DAY_MS = 86_400_000
+PREVIEW_DAYS = 28
+
+
+class PlanChanged(BroadcastError):
+    """Someone else has saved the plan of this area since it was read."""
+
+    def __init__(self, area: str, revision: int) -> None:
+        self.area, self.revision = area, revision
+        super().__init__(f"the plan of {area} has been changed; it is at revision {revision} now")
+
+
+class ProgrammeBoardFull(BroadcastError):
+    """With it a speaker would get more for its 48 hours than one board carries."""
+
+    def __init__(self, found: Overfull) -> None:
+        self.scope, self.from_ms, self.slots, self.size_bytes = found.scope, found.from_ms, found.slots, found.bytes
+        self.most_slots, self.most_bytes = MAX_SLOTS, ROOM_BYTES
+        super().__init__(
+            f"the programme of {found.scope} would have {found.slots} slots and {found.bytes} bytes within 48 hours;"
+            f" a speaker takes {MAX_SLOTS} and {ROOM_BYTES}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What an edit led to.
+
+    :param on_air: ids of occurrences that have begun by the old version and go on; stopping is an act of its own.
+    :param repeated: the same request came before; nothing was done again.
+    """
+
+    programme: str
+    revision: int
+    on_air: tuple[str, ...] = ()
+    repeated: bool = False
+
+
+class Programmes:
+    """The use cases of the plan.
+
+    :param quiet, rule: as at the speakers, for the preview.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        estate: Estate,
+        boards: ProgrammeBoards,
+        live: Boards,
+        sounds: ProgrammeSounds,
+        health: Health,
+        quiet: QuietHours,
+        rule: OrderRule,
+    ) -> None:
+        self._clock, self._store, self._estate, self._boards = clock, store, estate, boards
+        self._live, self._sounds, self._health, self._quiet, self._rule = live, sounds, health, quiet, rule
+
+    # ---- programmes -----------------------------------------------------------------------------------------------------
+
+    async def add(self, draft: Programme, *, by: Officer, once: OnceKey | None = None) -> Saved:
+        """Put a new programme into the plan; its id, revision and date are given here.
+
+        :raises InvalidRequest, AreaNotGranted, RoleNotGranted, SpeechFailed, ProgrammeBoardFull, KeyReused, StoreUnavailable:
+            nothing was stored.
+        """
+        by.must_command("plan programmes")
+        if (before := await self._answered(by, once)) is not None:
+            return before
+        made = replace(draft, id=str(ULID()), revision=1, created_at_ms=self._clock.now_ms())
+        return await self._save(made, None, by=by, verb="plan programme", once=once)
+
+    async def change(
+        self, programme: str, draft: Programme, *, by: Officer, revision: int, once: OnceKey | None = None
+    ) -> Saved:
+        """The next version of a programme; what has begun already stays as it was announced.
+
+        :param revision: that the officer has read.
+        :raises ProgrammeChanged: it is at another one now; and as `add`.
+        """
+        by.must_command("plan programmes")
+        if (before := await self._answered(by, once)) is not None:
+            return before
+        was = self._plannable(programme, by)
+        made = replace(draft, id=programme, revision=revision + 1, created_at_ms=was.programme.created_at_ms)
+        return await self._save(made, revision, by=by, verb="change programme", once=once)
+
+    async def pause(self, programme: str, *, on: bool, by: Officer, revision: int) -> Saved:
+        """It has no occurrences until it goes on (暂停, 恢复)."""
+        by.must_command("pause programmes")
+        was = self._plannable(programme, by)
+        made = replace(was.programme, paused=on, revision=revision + 1)
+        version = Version(made, self._clock.now_ms(), by.name, was.content)
+        if not on:
+            await self._must_fit(version)
+        return await self._commit(version, revision, by=by, verb="pause programme" if on else "resume programme")
+
+    async def retire(self, programme: str, *, by: Officer, revision: int) -> Saved:
+        """Take it out of the plan (删除). Its record stays, and what has begun already goes on to its end."""
+        by.must_command("retire programmes")
+        was = self._plannable(programme, by)
+        made = replace(was.programme, revision=revision + 1)
+        version = Version(made, self._clock.now_ms(), by.name, was.content, retired=True)
+        return await self._commit(version, revision, by=by, verb="retire programme")
+
+    async def preview(self, draft: Programme, *, by: Officer, replaces: str = "", days: int = PREVIEW_DAYS) -> Preview:
+        """What it would meet: who wins, where and why. Nothing is stored.
+
+        :param replaces: id of the programme that it is the next version of.
+        :raises InvalidRequest, AreaNotGranted, RoleNotGranted, ProgrammeBoardFull: as saving it would.
+        """
+        by.must_command("plan programmes")
+        now_ms, plan = self._clock.now_ms(), self._boards.plan
+        made = replace(draft, id=replaces or str(ULID()), created_at_ms=now_ms)
+        self._must_be_right(made, by)
+        content = NOTHING_YET if isinstance(made.source, Speech) else await self._content(made)
+        await self._must_fit(Version(made, now_ms, by.name, content))
+        others = [one for one in plan.in_force() if one.id != made.id]
+        contents: dict[str, Content] = {name: one.content for name, one in plan.versions.items()}
+        contents[made.id] = content
+        single = {name for one in (*others, made) for name in one.speakers}
+        speakers = {name: self._estate.speaker(name).area for name in single if name in self._estate}
+        live = [one.order for one in self._live.carried.values() if one.is_live(now_ms)]
+
+        def work() -> Preview:
+            return preview(
+                as_of_today(made, plan.tree),
+                others,
+                tree=plan.tree,
+                calendar=plan.calendar,
+                from_ms=now_ms,
+                until_ms=now_ms + days * DAY_MS,
+                contents=contents,
+                plans=plan.plans.values(),
+                live=live,
+                speakers=speakers,
+                quiet=self._quiet,
+                rule=self._rule,
+            )
+
+        return await asyncio.to_thread(work)
+
+    # ---- plans of areas, and days ---------------------------------------------------------------------------------------
+
+    async def save_plan(self, plan: AreaPlan, *, fallback: bytes, by: Officer, revision: int) -> int:
+        """What holds for all routine of an area from now on; the new revision.
+
+        :param fallback: hash of a file of the library; empty: none.
+        :param revision: that was read, 0 when there was none.
+        :raises InvalidRequest, AreaNotGranted, RoleNotGranted, PlanChanged, StoreUnavailable: nothing was stored.
+        """
+        by.must_command("plan programmes")
+        faults = check_area_plan(plan, self._estate.tree)
+        part: Part | None = None
+        try:
+            part = self._sounds.part(fallback) if fallback else None
+        except MissingFile as err:
+            faults.append(Fault("fallback", "unknown-asset", (("asset", err.asset.hex()),)))
+        if faults:
+            raise InvalidRequest(faults)
+        by.must_hold(plan.area)
+        now_ms = self._clock.now_ms()
+        version = PlanVersion(replace(plan, fallback=part), revision + 1, now_ms, by.name)
+
+        def work(tx: Tx) -> None:
+            newest = {one.plan.area: one.revision for one in tx.programmes.plans()}.get(plan.area, 0)
+            if newest != revision:
+                raise PlanChanged(plan.area, newest)
+            tx.programmes.add_plan(version)
+            tx.acts.add(ActRow(now_ms, by.name, "plan area", plan.area, f"revision {version.revision}"))
+
+        await self._store.write(work)
+        await self._renew()
+        return version.revision
+
+    async def plans(self) -> Mapping[str, PlanVersion]:
+        """The newest of each area."""
+        return {one.plan.area: one for one in await self._store.read(lambda tx: tx.programmes.plans())}
+
+    async def set_days(self, entries: Sequence[DayEntry], *, by: Officer) -> None:
+        """The operator's own holidays and make-up workdays, the whole table; it stands above what was announced.
+
+        :raises InvalidRequest, AreaNotGranted, RoleNotGranted, StoreUnavailable: nothing was stored.
+        """
+        by.must_command("change the calendar")
+        by.must_hold(*(city.code for city in self._estate.tree.cities))
+        if faults := check_entries(entries):
+            raise InvalidRequest(faults)
+        now_ms, wanted = self._clock.now_ms(), {entry.day: entry for entry in entries}
+
+        def work(tx: Tx) -> None:
+            there = {entry.day: entry for entry in tx.programmes.days()}
+            for day in there.keys() - wanted.keys():
+                tx.programmes.drop_day(day)
+            for day, entry in wanted.items():
+                if there.get(day) != entry:
+                    tx.programmes.save_day(entry)
+            tx.acts.add(ActRow(now_ms, by.name, "change the calendar", "", f"{len(wanted)} days"))
+
+        await self._store.write(work)
+        await self._renew()
+
+    async def days(self) -> Sequence[DayEntry]:
+        """The operator's own, in order."""
+        return await self._store.read(lambda tx: tx.programmes.days())
+
+    # ---- questions ------------------------------------------------------------------------------------------------------
+
+    @property
+    def plan(self) -> Plan:
+        """As the boards were derived from it."""
+        return self._boards.plan
+
+    def seen(self, by: Officer, *, retired: bool = False) -> list[Version]:
+        """The programmes that concern the officer's area, by level and title."""
+        found = [one for one in self.plan.versions.values() if (retired or not one.retired) and self.sees(one, by=by)]
+        return sorted(found, key=lambda one: (-one.programme.level, one.programme.owner, one.programme.title))
+
+    def sees(self, version: Version, *, by: Officer) -> bool:
+        programme = version.programme
+        places = [programme.owner, *programme.areas]
+        places += [self._estate.speaker(name).area for name in programme.speakers if name in self._estate]
+        return any(covers(by.area, place) or covers(place, by.area) for place in places)
+
+    def get(self, programme: str, *, by: Officer) -> Version:
+        """:raises UnknownProgramme: there is none, or none that this officer may see."""
+        found = self.plan.versions.get(programme)
+        if found is None or not self.sees(found, by=by):
+            raise UnknownProgramme(programme)
+        return found
+
+    async def history(self, programme: str, *, by: Officer) -> Sequence[Version]:
+        """All its versions, oldest first. :raises UnknownProgramme: as `get`."""
+        self.get(programme, by=by)
+        return await self._store.read(lambda tx: tx.programmes.history(programme))
+
+    def uses(self, asset: bytes) -> list[Version]:
+        """The programmes in the plan that need this file: it must not be deleted."""
+        return [
+            one
+            for one in self.plan.versions.values()
+            if not one.retired
+            and (asset in assets_of(one.programme.source) or any(part.asset == asset for part in one.content.parts))
+        ]
+
+    # ---- what happens ---------------------------------------------------------------------------------------------------
+
+    async def watch_files(self) -> None:
+        """A file that the coming days need and that is gone: an alarm, and a spoken text is made again. Call every minute."""
+        due = {one.programme for one in self._boards.rows.values() if one.is_live(self._clock.now_ms())}
+        versions = [one for name, one in self.plan.versions.items() if name in due and one.in_force]
+        gone = await asyncio.to_thread(self._sounds.missing, [one.content for one in versions])
+        lost = [one for one in versions if any(part.asset in gone for part in one.content.parts)]
+        left = [one for one in lost if not await self._made_again(one)]
+        if len(left) < len(lost):
+            await self._renew()
+        if left:
+            titles = ", ".join(one.programme.title for one in left[:5])
+            self._health.raise_("programme-file-missing", programmes=str(len(left)), titles=titles)
+        else:
+            self._health.clear("programme-file-missing")
+
+    async def _made_again(self, version: Version) -> bool:
+        programme = version.programme
+        if not isinstance(programme.source, Speech):
+            return False
+        try:
+            content = await self._sounds.content(programme.source, programme=programme.id)
+        except (SpeechFailed, InvalidRequest) as err:
+            log.warning("programme %s is not spoken again: %s", programme.id, err)
+            return False
+        if content != version.content:
+            await self._store.write(lambda tx: tx.programmes.keep_content(programme.id, programme.revision, content))
+        return True
+
+    # ---- inside ---------------------------------------------------------------------------------------------------------
+
+    def _must_be_right(self, programme: Programme, by: Officer) -> None:
+        """:raises InvalidRequest, AreaNotGranted: every fault at once; rights are asked of what is right."""
+        areas = {name: one.area for name, one in self._estate.speakers.items()}
+        today = day_of(self._clock.now_ms())
+        known = self._sounds.known(programme.source)
+        if faults := check_programme(programme, self._estate.tree, areas, known, today=today):
+            raise InvalidRequest(faults)
+        by.must_hold(programme.owner, *programme.areas, *(areas[name] for name in programme.speakers))
+
+    async def _must_fit(self, version: Version) -> None:
+        """:raises ProgrammeBoardFull: rather than leave out slots later, when nobody looks."""
+        plan = self._boards.plan
+        made = as_of_today(version.programme, plan.tree)
+        versions = {**plan.versions, made.id: replace(version, programme=made)}
+        wanted, scopes = replace(plan, versions=versions), (*made.areas, *made.speakers)
+        found = await asyncio.to_thread(overfull, wanted, self._clock.now_ms(), scopes=scopes)
+        if found is not None:
+            raise ProgrammeBoardFull(found)
+
+    async def _content(self, programme: Programme) -> Content:
+        try:
+            return await self._sounds.content(programme.source, programme=programme.id)
+        except MissingFile as err:  # deleted this instant
+            raise InvalidRequest([Fault("source.asset", "unknown-asset", (("asset", err.asset.hex()),))]) from None
+
+    async def _save(
+        self, made: Programme, revision: int | None, *, by: Officer, verb: str, once: OnceKey | None
+    ) -> Saved:
+        self._must_be_right(made, by)
+        version = Version(made, self._clock.now_ms(), by.name, await self._content(made))
+        await self._must_fit(version)
+        return await self._commit(version, revision, by=by, verb=verb, once=once)
+
+    async def _commit(
+        self, version: Version, revision: int | None, *, by: Officer, verb: str, once: OnceKey | None = None
+    ) -> Saved:
+        programme = version.programme
+
+        def work(tx: Tx) -> Saved | None:
+            if once is not None:
+                kept = tx.answers.get(by.name, once.key)
+                if kept is not None:
+                    return _repeat(kept, once)
+                answer = f"{programme.id} {programme.revision}"
+                tx.answers.add(by.name, once.key, KeptAnswer(once.body_hash, answer, version.saved_at_ms))
+            newest = tx.programmes.get(programme.id)
+            if newest is not None and newest.programme.revision != revision:
+                raise ProgrammeChanged(programme.id, newest.programme.revision)
+            tx.programmes.add(version)
+            tx.acts.add(ActRow(version.saved_at_ms, by.name, verb, programme.id, programme.title))
+            return None
+
+        if (before := await self._store.write(work)) is not None:
+            return before
+        await self._renew()
+        on_air = tuple(one.id for one in self._boards.running() if one.programme == programme.id)
+        return Saved(programme.id, programme.revision, on_air)
+
+    async def _renew(self) -> None:
+        """What was committed goes on the boards; when the database is away now, the next housekeeping does it."""
+        try:
+            await self._boards.renew()
+        except StoreUnavailable as err:
+            log.warning("the programme boards follow later: %s", err.cause)
+
+    def _plannable(self, programme: str, by: Officer) -> Version:
+        """:raises UnknownProgramme, AreaNotGranted: who may change a programme is who holds its owner's area."""
+        was = self.get(programme, by=by)
+        if was.retired:
+            raise UnknownProgramme(programme)
+        by.must_hold(was.programme.owner)
+        return was
+
+    async def _answered(self, by: Officer, once: OnceKey | None) -> Saved | None:
+        if once is None:
+            return None
+        kept = await self._store.read(lambda tx: tx.answers.get(by.name, once.key))
+        return None if kept is None else _repeat(kept, once)
+
+
+def _repeat(kept: KeptAnswer, once: OnceKey) -> Saved:
+    if kept.body_hash != once.body_hash:
+        raise KeyReused(once.key)
+    name, _, revision = kept.answer.partition(" ")
+    return Saved(name, int(revision), repeated=True)
