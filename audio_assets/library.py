@@ -94,6 +94,11 @@ class AssetLibrary:
             self._remove_damaged(sha256)
         return size
 
+    def remove(self, sha256: bytes) -> None:
+        """Have it no more, if the disk lets us."""
+        with suppress(OSError):
+            self.path(sha256).unlink(missing_ok=True)
+
     def has(self, sha256: bytes) -> bool:
         """Whether a file of that name is here; only `get` and `check` say whether it is whole."""
         return self.path(sha256).is_file()
