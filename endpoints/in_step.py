@@ -69,7 +69,7 @@ class InStep:
         self._taken = 0  # samples read
         self._late_s = 0.0  # it began so much too late
         self._correcting = False
-        self._since = 0  # samples since the last correction
+        self._since = 0.0  # samples since the last correction
 
     @property
     def position_ms(self) -> int:
@@ -155,11 +155,11 @@ class InStep:
             return piece
         if audioop.max(piece, SAMPLE_BYTES) < SILENT_PEAK:
             size = min(round(off_s * RATE_HZ), int(count * IN_SILENCE))
-        elif self._since >= 1 / next((pace for below_s, pace in PACES if off_s < below_s), FASTEST):
+        elif self._since >= (apart := 1 / next((pace for below_s, pace in PACES if off_s < below_s), FASTEST)):
             size = 1
+            self._since = min(self._since - apart, count)
         else:
             return piece
-        self._since = 0
         if late_s > 0:
             self.corrected += size
             return shorter(piece, size)
