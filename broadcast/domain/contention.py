@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from endpoints.arbitration import NEWEST_WINS, Listener, applies, choose, next_change_ms, rank
+from endpoints.arbitration import NEWEST_WINS, Listener, applies, began_ms, choose, has_hard_time, next_change_ms, rank
 from endpoints.protocol import Band, Level, Order, OrderRule, Resume, Severity
 
 IN_TIME_MS = 2_000  # a first start that is no later than that begins at the beginning
@@ -77,14 +77,13 @@ class _Air:
     def __init__(self, orders: Sequence[Order], listener: Listener) -> None:
         self._orders = orders
         self._index = {order.id: index for index, order in enumerate(orders)}
-        self._listener = replace(listener, on_air="", done=frozenset())
+        self._listener = replace(listener, on_air="", done=frozenset(), begun=frozenset())
         self._ends: dict[str, int] = {}  # of what is on the air, when its sound will have been played
         self._played: dict[str, int] = {}  # of what was interrupted, how much of its sound
 
     def turns(self) -> Iterator[Turn]:
         now_ms, until_ms = min(o.not_before_ms for o in self._orders), max(o.not_after_ms for o in self._orders)
         while now_ms < until_ms:
-            self._give_up(now_ms)
             chosen = choose(self._orders, now_ms, self._listener)
             if chosen is not None and self._end_of(chosen, now_ms) <= now_ms:
                 self._done(chosen)  # by the clock its sound is over already
@@ -97,12 +96,6 @@ class _Air:
             now_ms = next_ms
             if chosen is not None and now_ms >= self._ends[chosen.id]:
                 self._done(chosen)
-
-    def _give_up(self, now_ms: int) -> None:
-        """What could not begin by its latest start is missed."""
-        for order in self._orders:
-            if order.start_by_ms and now_ms > order.start_by_ms and order.id not in self._played:
-                self._done(order)
 
     def _done(self, order: Order) -> None:
         on_air = "" if self._listener.on_air == order.id else self._listener.on_air
@@ -120,7 +113,8 @@ class _Air:
         if chosen is not None:
             self._ends[chosen.id] = self._end_of(chosen, now_ms)
             self._played.setdefault(chosen.id, 0)
-        self._listener = replace(self._listener, on_air="" if chosen is None else chosen.id)
+        on_air = "" if chosen is None else chosen.id
+        self._listener = replace(self._listener, on_air=on_air, begun=frozenset(self._played))
 
     def _end_of(self, order: Order, now_ms: int) -> int:
         """When its sound will be over if it has the air from now on."""
@@ -136,13 +130,9 @@ class _Air:
         return now_ms + order.sound_ms
 
     def _next_ms(self, chosen: Order | None, now_ms: int) -> int:
-        edges = [edge for o in self._orders for edge in (o.hard_at_ms, o.start_by_ms + 1) if edge > now_ms]
         change_ms = next_change_ms(self._orders, now_ms, self._listener)
-        if change_ms is not None:
-            edges.append(change_ms)
-        if chosen is not None:
-            edges.append(self._ends[chosen.id])
-        return min(edges)
+        ends_ms = None if chosen is None else self._ends[chosen.id]
+        return min(edge for edge in (change_ms, ends_ms) if edge is not None)
 
     def _waiting(self, chosen: Order | None, now_ms: int) -> tuple[int, ...]:
         return tuple(
@@ -212,12 +202,12 @@ def why(winner: Order, loser: Order, rule: OrderRule, now_ms: int) -> tuple[Caus
         if by_level:
             return Cause.LEVEL, _both(winner.level, loser.level)
         return Cause.SEVERITY, _both(winner.severity, loser.severity)
-    began, other_began = (max(o.issued_at_ms, o.not_before_ms) for o in (winner, loser))
-    if began == other_began:
+    if began_ms(winner) == began_ms(loser):
         return Cause.ID, ()
     if winner.band in NEWEST_WINS:
         return Cause.NEWEST, ()
-    return (Cause.HARD_TIME if 0 < winner.hard_at_ms <= now_ms and began > other_began else Cause.BEGAN_FIRST), ()
+    hard = has_hard_time(winner, now_ms) and began_ms(winner) > began_ms(loser)
+    return (Cause.HARD_TIME if hard else Cause.BEGAN_FIRST), ()
 
 
 def _both(winner: Band | Severity | Level, loser: Band | Severity | Level) -> tuple[tuple[str, str], ...]:
