@@ -147,13 +147,16 @@ class _Days:
     def chosen(self, pattern: Pattern) -> bytearray:
         """1 for each day on which it sounds, 0 for the others."""
         chosen = bytearray(self._classes.translate(_table(pattern.weekdays, pattern.rule)))
+        self._set(chosen, pattern.dates_in, 1)
         self._clear_outside(chosen, pattern)
-        for days, value in ((pattern.dates_in, 1), (pattern.dates_out, 0)):
-            for day in days:
-                at = day.toordinal() - self.first
-                if 0 <= at < len(chosen):
-                    chosen[at] = value
+        self._set(chosen, pattern.dates_out, 0)
         return chosen
+
+    def _set(self, chosen: bytearray, days: Iterable[date], value: int) -> None:
+        for day in days:
+            at = day.toordinal() - self.first
+            if 0 <= at < len(chosen):
+                chosen[at] = value
 
     def _clear_outside(self, chosen: bytearray, pattern: Pattern) -> None:
         before = min(max(0, pattern.first.toordinal() - self.first), len(chosen))
