@@ -12,8 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Protocol
 
-import av
-
+from audio_assets.live_codec import LiveDecoder
 from audio_assets.pcm import FRAME_BYTES, FULL_SCALE, RATE_HZ, SAMPLE_BYTES, Pcm, amplify, ramp
 from endpoints.jitter import CONCEAL_FRAMES, Jitter, Sound, Step, Tally
 from endpoints.live_packets import Packet, StreamGuard, StreamHead, head_topic, live_topic
@@ -53,27 +52,6 @@ def hold_tone() -> Pcm:
     return Pcm(sound.data.ljust(round(HOLD_EVERY_S * RATE_HZ) * SAMPLE_BYTES, b"\0"))
 
 
-class Decoder:
-    """Opus frames to samples; one for each stream, it remembers what came before."""
-
-    def __init__(self) -> None:
-        self._context = av.CodecContext.create("libopus", "r")
-        self._context.sample_rate = RATE_HZ
-        self._context.layout = "mono"
-        self._context.open()
-        self.damaged = 0
-
-    def decode(self, frame: bytes) -> bytes | None:
-        """20 ms of samples; None for bytes that are no Opus."""
-        try:
-            decoded = self._context.decode(av.Packet(frame))
-        except av.FFmpegError:
-            self.damaged += 1
-            return None
-        samples = b"".join(bytes(piece.planes[0])[: piece.samples * SAMPLE_BYTES] for piece in decoded)
-        return samples[:FRAME_BYTES].ljust(FRAME_BYTES, b"\0")
-
-
 class LiveTrack:
     """What a `Voice` reads: the order's tone, then the stream. `head` and `put` come from the loop, `read` from the sound thread.
 
@@ -91,7 +69,7 @@ class LiveTrack:
         self._heard_us = heard_us
         self._lock = threading.Lock()  # around the jitter buffer
         self._jitter = Jitter()
-        self._decoder = Decoder()
+        self._decoder = LiveDecoder()
         self._due = bytearray()  # samples whose time has come: less than a frame is left between two reads
         self._said = b""  # the last frame, to cover a loss with
         self._covered = 0

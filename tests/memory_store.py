@@ -13,6 +13,7 @@ from broadcast.domain.as_run import ON_TIME_MS
 from broadcast.domain.assets import Asset, UnknownAsset
 from broadcast.domain.broadcasts import Broadcast, UnknownBroadcast
 from broadcast.domain.calendar import DayEntry
+from broadcast.domain.live_records import LiveRecord
 from broadcast.domain.programme_versions import PlanVersion, Version
 from broadcast.domain.programmes import Content
 from broadcast.domain.speakers import Speaker, UnknownSpeaker
@@ -353,6 +354,20 @@ class _Assets:
         self.rows.pop(asset, None)
 
 
+class _LiveRecords:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, int], LiveRecord] = {}
+
+    def save(self, record: LiveRecord) -> None:
+        self.rows[record.order, record.from_ms] = record
+
+    def of(self, order: str) -> Sequence[LiveRecord]:
+        return [one for key, one in sorted(self.rows.items()) if key[0] == order]
+
+    def unfinished(self) -> Sequence[LiveRecord]:
+        return [one for _, one in sorted(self.rows.items(), key=lambda item: item[0][1]) if not one.to_ms]
+
+
 class MemoryTx:
     """All tables. What is in them never changes, so a copy of the tables is a snapshot."""
 
@@ -371,6 +386,7 @@ class MemoryTx:
         self.programmes = _Programmes()
         self.as_run = _AsRun(self)
         self.assets = _Assets()
+        self.live = _LiveRecords()
 
     def snapshot(self) -> "MemoryTx":
         twin = MemoryTx()

@@ -11,6 +11,7 @@ from broadcast.domain.assets import Asset, AssetKind, Measured
 from broadcast.domain.broadcasts import Broadcast
 from broadcast.domain.calendar import DayEntry
 from broadcast.domain.errors import BroadcastError
+from broadcast.domain.live_records import LiveRecord
 from broadcast.domain.officers import Officer
 from broadcast.domain.programme_versions import PlanVersion, Version
 from broadcast.domain.programmes import Content
@@ -257,6 +258,12 @@ class Assets(Protocol):
     def drop(self, asset: str) -> None: ...
 
 
+class LiveRecords(Protocol):
+    def save(self, record: LiveRecord) -> None: ...  # by (order, from_ms)
+    def of(self, order: str) -> Sequence[LiveRecord]: ...  # oldest first
+    def unfinished(self) -> Sequence[LiveRecord]: ...
+
+
 class Tx(Protocol):
     """One transaction."""
 
@@ -288,6 +295,8 @@ class Tx(Protocol):
     def as_run(self) -> AsRun: ...
     @property
     def assets(self) -> Assets: ...
+    @property
+    def live(self) -> LiveRecords: ...
 
 
 class Store(Protocol):

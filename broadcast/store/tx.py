@@ -10,6 +10,7 @@ from broadcast.store.boards import Boards
 from broadcast.store.broadcasts import Broadcasts
 from broadcast.store.deliveries import Deliveries
 from broadcast.store.journal import Acts, Answers, Facts
+from broadcast.store.live import LiveRecords
 from broadcast.store.programmes import Programmes
 from broadcast.store.reports import Reports
 from broadcast.store.speakers import Speakers
@@ -33,3 +34,4 @@ class SqlTx:
         self.programmes = Programmes(session)
         self.as_run = AsRun(session)
         self.assets = Assets(session)
+        self.live = LiveRecords(session)

@@ -1,0 +1,194 @@
+"""Sources of live sound, each a worker process: browser samples to be encoded, a sound card, a network stream."""
+
+import asyncio
+import logging
+import os
+import struct
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from broadcast.domain.live import NoSource
+
+log = logging.getLogger(__name__)
+
+READY_WITHIN_S = 15.0
+MAX_OUTBOX_BYTES = 2 * 1024 * 1024  # 20 s of samples: a worker that does not take them is not well
+MAX_CONTENT = 4_096
+_ROOT = Path(__file__).parents[2]
+_PREFIX = struct.Struct(">cI")  # as in audio_assets.live_worker, which this process must not import
+_STAMP = struct.Struct(">Q")
+_LEVEL = struct.Struct(">ff")
+
+
+class Ears(Protocol):
+    """Who hears it."""
+
+    def frames(self, frames: Sequence[bytes], arrived_us: int) -> None: ...
+    def level(self, level_db: float, peak_db: float) -> None: ...
+    def ended(self, cause: str) -> None: ...
+
+
+class SourceProcess:
+    """One worker. What it says goes to `ears`, in the event loop."""
+
+    def __init__(self, spec: str, ears: Ears) -> None:
+        self._spec, self._ears = spec, ears
+        self._child: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._closing = False
+
+    async def start(self) -> None:
+        """:raises NoSource: it does not start."""
+        path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        try:
+            self._child = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "audio_assets.live_worker", self._spec),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,  # ALSA and JACK say 80 lines while they look for devices
+                start_new_session=True,  # Ctrl-C is for the server, which closes our pipe
+                env=os.environ | {"PYTHONPATH": path},
+            )
+            async with asyncio.timeout(READY_WITHIN_S):
+                kind, _ = await self._next()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as err:
+            await self.close()
+            raise NoSource(self._spec, str(err) or "it does not start") from err
+        if kind != b"R":
+            await self.close()
+            raise NoSource(self._spec, "it does not start")
+        self._reading = asyncio.get_running_loop().create_task(self._read(), name=f"live source {self._spec[:20]}")
+
+    def feed(self, kind: bytes, content: bytes) -> bool:
+        """Samples (b"P") or a frame (b"O") for it; False when it does not take them."""
+        pipe = self._child.stdin if self._child is not None else None
+        if pipe is None or pipe.is_closing() or pipe.transport.get_write_buffer_size() > MAX_OUTBOX_BYTES:
+            return False
+        pipe.write(_PREFIX.pack(kind, len(content)) + content)
+        return True
+
+    async def close(self) -> None:
+        """End it. Nothing is heard of it any more."""
+        self._closing = True
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        child, self._child = self._child, None
+        if child is not None:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+    async def _next(self) -> tuple[bytes, bytes]:
+        out = self._child.stdout if self._child is not None else None
+        if out is None:
+            raise OSError("it has no pipe")
+        kind, size = _PREFIX.unpack(await out.readexactly(_PREFIX.size))
+        if size > MAX_CONTENT:
+            raise OSError(f"it says {size} bytes at once")
+        return kind, await out.readexactly(size)
+
+    async def _read(self) -> None:
+        cause = "it died"
+        try:
+            while True:
+                kind, content = await self._next()
+                if kind == b"F":
+                    self._ears.frames((content[_STAMP.size :],), _STAMP.unpack_from(content)[0])
+                elif kind == b"L":
+                    self._ears.level(*_LEVEL.unpack(content))
+                elif kind == b"E":
+                    cause = content.decode("utf-8", "replace")
+                    break
+        except (asyncio.IncompleteReadError, OSError, struct.error) as err:
+            log.warning("live source %s: %r", self._spec[:40], err)
+        if not self._closing:
+            self._ears.ended(cause)
+
+
+class BrowserSound:
+    """What a page feeds: Opus goes straight out and is only measured here, samples are encoded first.
+
+    The worker starts with the first sound, since only that says which it is.
+    """
+
+    def __init__(self, ears: Ears) -> None:
+        self._ears = ears
+        self._process: SourceProcess | None = None
+        self._kind = ""
+        self._starting: asyncio.Task[None] | None = None
+
+    def samples(self, data: bytes) -> None:
+        if self._is_running("pcm") and self._process is not None:
+            self._process.feed(b"P", data)
+
+    def measure(self, frames: Sequence[bytes]) -> None:
+        """They are on their way already."""
+        if self._is_running("opus") and self._process is not None:
+            for frame in frames:
+                self._process.feed(b"O", frame)
+
+    def _is_running(self, kind: str) -> bool:
+        if not self._kind:
+            self._kind = kind
+            self._starting = asyncio.get_running_loop().create_task(self._start(kind), name=f"live {kind}")
+        return self._kind == kind and self._process is not None
+
+    async def _start(self, kind: str) -> None:
+        self._process = process = SourceProcess(kind, self._ears)
+        try:
+            await process.start()
+        except NoSource as err:
+            self._ears.ended(err.cause)
+
+    async def close(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        if self._process is not None:
+            await self._process.close()
+
+
+class LiveSources:
+    """The sources of this server, as far as the settings allow.
+
+    :param card: the control room's sound card, as `card` or `card:DEVICE`; empty: there is none.
+    :param addresses: network streams that may be relayed, each the beginning of an address: `http://radio.example:8000/`.
+    """
+
+    def __init__(self, *, card: str, addresses: Sequence[str]) -> None:
+        self._card, self._addresses = card, tuple(addresses)
+
+    def fed(self, ears: Ears) -> BrowserSound:
+        return BrowserSound(ears)
+
+    async def open(self, address: str, ears: Ears) -> SourceProcess:
+        """:raises NoSource: the settings don't allow it, or it does not start."""
+        source = SourceProcess(self._allowed(address), ears)
+        await source.start()
+        return source
+
+    def _allowed(self, address: str) -> str:
+        if address == "card" or address.startswith("card:"):
+            if not self._card:
+                raise NoSource(address, "this server uses no sound card (live.card)")
+            return self._card if address == "card" else address
+        if not any(_begins(address, allowed) for allowed in self._addresses):
+            raise NoSource(address, "live.relay_addresses does not name it")
+        return address
+
+
+def _begins(address: str, allowed: str) -> bool:
+    """Whether scheme, host and port are the same and the path begins alike; a text that only begins alike may be another host."""
+    try:
+        asked, given = urlsplit(address), urlsplit(allowed)
+        same = (asked.scheme, asked.hostname, asked.port) == (given.scheme, given.hostname, given.port)
+    except ValueError:
+        return False
+    return (
+        same and "@" not in asked.netloc and bool(asked.hostname) and (asked.path or "/").startswith(given.path or "/")
+    )
