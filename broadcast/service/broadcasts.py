@@ -142,7 +142,7 @@ class Broadcasts:
             self._must_not_be_stopped(broadcast, asked_at)
             return [], [broadcast]
 
-        outcome = await self._commit(change, by=by, verb="start", once=once)
+        outcome = await self.commit(change, by=by, verb="start", once=once)
         if late is not None and not outcome.repeated:
             self._amend_later(broadcast.id, late)
         return outcome
@@ -164,7 +164,7 @@ class Broadcasts:
             over = ended(self._still(old, by), Life.REPLACED, by=by.name, now_ms=self._clock.now_ms())
             return [over], [broadcast]
 
-        outcome = await self._commit(change, by=by, verb="update", once=once)
+        outcome = await self.commit(change, by=by, verb="update", once=once)
         if late is not None and not outcome.repeated:
             self._amend_later(broadcast.id, late)
         return outcome
@@ -181,7 +181,7 @@ class Broadcasts:
             live = now is not None and now.is_live(now_ms)
             return [ended(now, Life.STOPPED, by=by.name, now_ms=now_ms)] if now is not None and live else [], []
 
-        outcome = await self._commit(change, by=by, verb="stop")
+        outcome = await self.commit(change, by=by, verb="stop")
         return outcome if outcome.ids else Outcome((broadcast,), repeated=True)
 
     async def stop_all(self, *, by: Officer) -> Outcome:
@@ -198,7 +198,7 @@ class Broadcasts:
             ]
             return over, []
 
-        return await self._commit(change, by=by, verb="stop all")
+        return await self.commit(change, by=by, verb="stop all")
 
     async def all_clear(
         self, broadcast: str, *, by: Officer, areas: Sequence[str] = (), text: str = "", once: OnceKey | None = None
@@ -240,10 +240,10 @@ class Broadcasts:
             less = self._less(now, chosen)
             if not areas or not self._estate.meant_by(less.order):
                 return [ended(now, Life.CLEARED, by=by.name, now_ms=self._clock.now_ms())], spoken_of
-            self._must_fit(less)
+            self.must_fit(less)
             return [less], spoken_of
 
-        outcome = await self._commit(change, by=by, verb="all-clear", once=once)
+        outcome = await self.commit(change, by=by, verb="all-clear", once=once)
         if late is not None and spoken_of and not outcome.repeated:
             self._amend_later(clear.id, late)
         return outcome
@@ -317,10 +317,10 @@ class Broadcasts:
         now_ms = self._clock.now_ms()
         command = as_of_today(command, self._estate.tree)
         made = compose(command, sound, order_id=str(ULID()), by=by, now_ms=now_ms, replaces=replaces, note=note)
-        self._must_fit(made)
+        self.must_fit(made)
         return made
 
-    def _must_fit(self, broadcast: Broadcast) -> None:
+    def must_fit(self, broadcast: Broadcast) -> None:
         """:raises BoardFull: rather than write a board that speakers would refuse, and lose what is live on it."""
         exercise = broadcast.order.exercise
         others = [
@@ -332,10 +332,10 @@ class Broadcasts:
             if is_full([*(order for order in others if scope in scopes_of(order)), broadcast.order], scope):
                 raise BoardFull(scope, MAX_ORDERS)
 
-    async def _commit(
+    async def commit(
         self, change: Callable[[], Change], *, by: Officer, verb: str, once: OnceKey | None = None
     ) -> Outcome:
-        """One change at a time: what it starts from, one transaction, then one publish a board.
+        """One change at a time: what it starts from, one transaction, then one publish a board. For live sound too.
 
         :param change: says, from what stands on the boards at that moment, what ends or changes and what begins.
         """
