@@ -1,8 +1,4 @@
-"""What a recording holds: found by normalised cross-correlation with the sounds it may hold.
-
-Same sound 0.27 to 0.58 through codec, horn band, echoes and noise, other sound 0.05 and less (research/audio §6.1): a score
-of THRESHOLD says that it is the sound. Without a codec on the way it is 1.0. Windows of 3 to 6 s, because crystals drift.
-"""
+"""What a recording holds, for tests: files, windows and stretches, on the correlation that speakers prove their play with."""
 
 import wave
 from collections.abc import Iterator, Mapping
@@ -10,27 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-RATE_HZ = 48_000
-THRESHOLD = 0.15
+from audio_assets.correlation import THRESHOLD, Match, Samples, find, samples
+from audio_assets.pcm import RATE_HZ
+
+__all__ = ["RATE_HZ", "THRESHOLD", "Match", "Samples", "Span", "find", "find_windows", "read_wav", "samples", "split"]
+
 _SILENCE_RMS = 32.0  # -60 dBFS
 _COARSE = 6  # labels need no more than 8 kHz
 _LABEL_MS = 200
-
-Samples = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Match:
-    """Where a sound begins in a recording, and how sure that is, -1 to 1."""
-
-    at: int
-    score: float
-
-    @property
-    def at_ms(self) -> float:
-        return self.at * 1000 / RATE_HZ
 
 
 @dataclass(frozen=True)
@@ -42,21 +26,10 @@ class Span:
     end_ms: int
 
 
-def samples(data: bytes) -> Samples:
-    return np.frombuffer(data, dtype="<i2").astype(np.float64)
-
-
 def read_wav(path: Path) -> Samples:
     with wave.open(str(path)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, RATE_HZ)
         return samples(file.readframes(file.getnframes()))
-
-
-def find(sound: Samples, recording: Samples) -> Match:
-    """The best place of the whole sound in the recording."""
-    scores = _correlate(sound, recording)
-    at = int(np.argmax(scores))
-    return Match(at, float(scores[at]))
 
 
 def find_windows(sound: Samples, recording: Samples, *, window_s: float = 3.0) -> list[Match]:
@@ -97,16 +70,3 @@ def _thinned(sound: Samples) -> Samples:
     """A sixth of the rate, by means of six: enough of a low-pass to tell sounds apart."""
     thinned: Samples = sound[: len(sound) // _COARSE * _COARSE].reshape(-1, _COARSE).mean(axis=1)
     return thinned
-
-
-def _correlate(sound: Samples, recording: Samples) -> Samples:
-    """The score of every place where the whole sound fits."""
-    places = len(recording) - len(sound) + 1
-    assert places > 0, "the recording is shorter than the sound"
-    size = 1 << (len(recording) - 1).bit_length()  # what wraps round lies behind the last place
-    product = np.fft.irfft(np.fft.rfft(recording, size) * np.conj(np.fft.rfft(sound, size)), size)[:places]
-    sums = np.concatenate(([0.0], np.cumsum(recording**2)))
-    energy = np.maximum(sums[len(sound) :] - sums[:places], 0.0)
-    norm = np.sqrt(energy * np.sum(sound**2))
-    scores: Samples = np.divide(product, norm, out=np.zeros(places), where=norm > 1.0)
-    return scores
