@@ -75,6 +75,7 @@ class Hello:
     :param on_air: id of the order that sounds, or empty.
     :param at_ms: the server's time at the speaker, 0 while it has none. The server believes a heartbeat only when this is
         close to its own time, so that a recorded one can't show a dead speaker as alive.
+    :param time_error_us: how wrong its time can be by what it knows, microseconds; 0 while it can't say.
     """
 
     speaker: str
@@ -88,6 +89,7 @@ class Hello:
     refused_frames: tuple[int, int, int, int]
     held: tuple[Held, ...]
     at_ms: int = 0
+    time_error_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +245,14 @@ def encode_hello(hello: Hello) -> bytes:
             9: list(hello.refused_frames),
             10: held,
             11: hello.at_ms,
+            12: hello.time_error_us,
         }
     )
 
 
 def decode_hello(payload: bytes) -> Hello:
     """:raises BadMessage: when it is not as specified."""
-    read = Fields.of("hello", unpack("hello", payload, MAX_HELLO_BYTES), 11)
+    read = Fields.of("hello", unpack("hello", payload, MAX_HELLO_BYTES), 12)
     refused = [whole(item, "hello.refused_frames", 0, MAX_COUNTER) for item in read.items(9, "refused_frames", 4)]
     if len(refused) != 4:
         raise BadMessage("hello.refused_frames", "not four counters")
@@ -265,6 +268,7 @@ def decode_hello(payload: bytes) -> Hello:
         refused_frames=(refused[0], refused[1], refused[2], refused[3]),
         held=_held("hello.held", read.items(10, "held", MAX_HELD)),
         at_ms=read.uint(11, "at_ms", MAX_MS),
+        time_error_us=read.uint(12, "time_error_us"),
     )
 
 

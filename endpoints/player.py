@@ -386,6 +386,7 @@ class Player:
             refused_frames=self.refusals.as_tuple(),
             held=tuple(Held(board.scope, board.epoch, board.version) for board in self._shelf.boards.values()),
             at_ms=now_ms or 0,
+            time_error_us=self._time.error_us(now) or 0,
         )
         self._send(Message.HELLO, encode_hello(hello))
         self._hello_at = now + HELLO_EVERY_S * self._random.uniform(0.9, 1.1)

@@ -419,6 +419,7 @@ FLAT_LIMITS: list[tuple[str, int, list[object], list[object]]] = [
         ],
     ),
     ("hello", 11, [0, LATEST], [-1, LATEST + 1, None]),
+    ("hello", 12, [0, BIG], [-1, BIG + 1, None]),
     ("report", 1, ["abc"], ["130281000000", None]),
     ("report", 2, [0, BIG], [-1, BIG + 1, True, None]),
     (

@@ -114,6 +114,7 @@ HELLO = Hello(
     refused_frames=(1, 2, 3, 4),
     held=(Held(TOWNSHIP, 7, 42), Held(SPEAKER, 7, 1)),
     at_ms=NOW_MS,
+    time_error_us=210,
 )
 REPORT = Report(
     SPEAKER,
