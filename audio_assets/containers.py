@@ -6,7 +6,6 @@ others, and all that name further files (playlists, SDP, HLS, DASH, concat scrip
 """
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import BinaryIO
 
 _HEAD_BYTES = 4096
@@ -22,33 +21,30 @@ class Container:
     :param name: stable; what the officer is told.
     :param demuxer: libav's name for it, the only one that may open the file.
     :param codecs: libav's decoders that may be used inside.
-    :param endings: of file names that do not surprise.
     :param tells_its_length: a shorter sound than its head says was cut off.
     """
 
     name: str
     demuxer: str
     codecs: tuple[str, ...]
-    endings: tuple[str, ...]
     tells_its_length: bool = False
 
 
 _AAC, _AMR = ("aac", "aac_latm"), ("amrnb", "amrwb", "libopencore_amrnb", "libopencore_amrwb")
 _MP3 = ("mp3float", "mp3", "mp2float", "mp2")
-WAV = Container("wav", "wav", tuple(f"pcm_{kind}" for kind in _PCM), ("wav", "wave"), tells_its_length=True)
-MP3 = Container("mp3", "mp3", _MP3, ("mp3", "mp2", "mpga"))
-FLAC = Container("flac", "flac", ("flac",), ("flac",), tells_its_length=True)
-OGG = Container("ogg", "ogg", ("opus", "libopus", "vorbis", "flac"), ("ogg", "oga", "opus"))
+WAV = Container("wav", "wav", tuple(f"pcm_{kind}" for kind in _PCM), tells_its_length=True)
+MP3 = Container("mp3", "mp3", _MP3)
+FLAC = Container("flac", "flac", ("flac",), tells_its_length=True)
+OGG = Container("ogg", "ogg", ("opus", "libopus", "vorbis", "flac"))
 MP4 = Container(
     "mp4",
     "mov",
     (*_AAC, *_AMR, "alac", "mp3float", "mp3", "flac", "opus", "libopus"),
-    ("m4a", "mp4", "3gp", "3gpp", "m4b", "aac", "mov"),
     tells_its_length=True,
 )
-AAC = Container("aac", "aac", _AAC, ("aac", "adts"))
-AMR = Container("amr", "amr", _AMR, ("amr", "awb", "3ga"))
-WMA = Container("wma", "asf", ("wmav1", "wmav2", "wmapro", "wmalossless"), ("wma", "asf"), tells_its_length=True)
+AAC = Container("aac", "aac", _AAC)
+AMR = Container("amr", "amr", _AMR)
+WMA = Container("wma", "asf", ("wmav1", "wmav2", "wmapro", "wmalossless"), tells_its_length=True)
 CONTAINERS = (WAV, MP3, FLAC, OGG, MP4, AAC, AMR, WMA)
 
 _SIGNS: tuple[tuple[int, bytes, Container], ...] = (
@@ -104,13 +100,6 @@ def recognise(file: BinaryIO) -> Container:
     finally:
         file.seek(0)
     return found
-
-
-def surprises(name: str, container: Container) -> str:
-    """The ending of a file's name when it promises something else than what the file is; empty otherwise."""
-    ending = PurePosixPath(name.replace("\\", "/")).suffix.removeprefix(".").lower()[:8]
-    known = {one for each in CONTAINERS for one in each.endings}
-    return ending if ending and ending not in container.endings and (ending in known or ending.isascii()) else ""
 
 
 def _after_tags(file: BinaryIO) -> int:

@@ -20,6 +20,7 @@ from broadcast.domain.broadcasts import Broadcast
 from broadcast.domain.templates import read_templates
 from broadcast.keyring import Keyring, open_keyring
 from broadcast.provisioning import provision
+from broadcast.service.assets import AssetRules, Assets, UsableSounds
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.endings import Endings
@@ -42,6 +43,7 @@ from broadcast.transport.broker_config import BrokerSettings, ServerTls
 from broadcast.transport.broker_users import BrokerUser, server_user, speaker_user
 from broadcast.transport.voice import LibrarySounds, WorkerSpeech
 from broadcast.transport.wire import ServerWire
+from broadcast.transport.workshop import open_workshop
 from broadcast.web.app import Services, make_app
 from broadcast.web.guard import serve
 from config.areas import load_packaged
@@ -126,6 +128,8 @@ class Server:
         await self._first_start()
         self._make_services(epoch)
         await self.estate.load()
+        await self.assets.load(self.workshop.unsettled())
+        self.workshop.settle()
         await self.boards.load()
         await self.ladder.load(await self._unfinished())
         self.speakers.expect(self.estate.speakers)
@@ -196,6 +200,7 @@ class Server:
         self.library = AssetLibrary(self.folder / "assets")
         self.worker = RenderWorker(self.library)
         self._open.push_async_callback(self.worker.close)
+        self._open_sound_library()
         speech = WorkerSpeech(self.worker, rate=self.settings.speech.words_per_minute)
         self.broadcasts = Broadcasts(
             clock=clock,
@@ -204,7 +209,7 @@ class Server:
             boards=self.boards,
             ladder=self.ladder,
             speech=speech,
-            sounds=LibrarySounds(self.library),
+            sounds=UsableSounds(LibrarySounds(self.library), self.assets.fault),
             feed=self.feed,
             health=self.health,
         )
@@ -219,6 +224,22 @@ class Server:
         self.hasher = Argon2Hasher()
         self._open.callback(self.hasher.close)
         self.officers = Officers(clock=clock, store=store, hasher=self.hasher, live=self.broadcasts.live)
+
+    def _open_sound_library(self) -> None:
+        asked = self.settings.assets
+        self.workshop = open_workshop(
+            self.library, largest_mb=asked.largest_mb, longest_min=asked.longest_min, keep_free_mb=asked.keep_free_mb
+        )
+        self._open.callback(self.workshop.close)
+        self.assets = Assets(
+            clock=self.clock,
+            store=self.store,
+            estate=self.estate,
+            workshop=self.workshop,
+            health=self.health,
+            rules=AssetRules(asked.uploads_at_once, asked.approver_must_differ, asked.only_approved),
+        )
+        self._open.push_async_callback(self.assets.close)
 
     async def _start_broker(self) -> None:
         asked = self.settings.broker
@@ -287,6 +308,7 @@ class Server:
             wording=self.wording,
             endings=self.endings,
             wire_up=lambda: self.wire.is_up,
+            assets=self.assets,
             asset=self._asset,
         )
         app = make_app(services, language=server.language, trust_forwarded=server.trust_forwarded)
@@ -305,6 +327,7 @@ class Server:
         self._loop("endings", 1.0, self.endings.tick)
         self._loop("tools", 2.0, self._notice_tools)
         self._loop("conditions", 2.0, self._watch)
+        self._loop("sounds", 60.0, self._look_after_sounds)
 
     def _loop(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
         self._loops.append(asyncio.get_running_loop().create_task(self._again(name, every_s, work), name=name))
@@ -339,6 +362,14 @@ class Server:
         if await self.estate.refresh():
             self.refresh_users()
             log.info("areas or speakers have changed: %s speakers", len(self.estate))
+
+    async def _look_after_sounds(self) -> None:
+        await self.assets.housekeep()
+        for condition, cause in (await self.workshop.conditions()).items():
+            if cause:
+                self.health.raise_(condition, cause=cause)
+            else:
+                self.health.clear(condition)
 
     async def _watch(self) -> None:
         """Turn what can be seen into conditions that the desk shows."""

@@ -74,6 +74,15 @@ class Speech(_Section):
     issuer: str = Field(max_length=20)
 
 
+class AssetSettings(_Section):
+    largest_mb: int = Field(ge=1, le=4_000)
+    longest_min: int = Field(ge=1, le=60)
+    uploads_at_once: int = Field(ge=1, le=100)
+    keep_free_mb: int = Field(ge=16, le=1_000_000)
+    approver_must_differ: bool
+    only_approved: bool
+
+
 class Settings(_Section):
     server: Server
     database: Database
@@ -81,6 +90,7 @@ class Settings(_Section):
     signing: Signing
     rules: Rules
     speech: Speech
+    assets: AssetSettings
 
     @property
     def database_url(self) -> str:

@@ -14,6 +14,7 @@ from broadcast.domain.areas import AreaTree
 from broadcast.domain.officers import Officer, Role
 from broadcast.domain.speakers import Speaker, default_id
 from broadcast.domain.templates import read_templates
+from broadcast.service.assets import AssetRules, Assets
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.endings import Endings
@@ -24,7 +25,7 @@ from broadcast.service.ladder import Ladder
 from broadcast.service.latency import Latency
 from broadcast.service.officers import Officers
 from broadcast.service.passwords import Hasher
-from broadcast.service.ports import Account, ReportRow, SpeechFailed, Spoken, WireDown
+from broadcast.service.ports import Account, ReportRow, SpeechFailed, Spoken, WireDown, Workshop
 from broadcast.service.presence import Speakers
 from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
@@ -35,6 +36,7 @@ from config.templates import packaged_templates
 from endpoints.protocol import Hello, Kind, OrderRule, Reason, Stage
 from endpoints.sealing import Ed25519Signer
 from tests.memory_store import MemoryStore
+from tests.quick_workshop import QuickWorkshop
 
 CITY = "130281000000"
 TOWNSHIP = "130281100000"  # 遵化镇
@@ -116,6 +118,9 @@ class NoSounds:
     def find(self, asset: bytes) -> Spoken | None:
         return None
 
+    def fault(self, asset: bytes) -> str:
+        return "unknown-asset"
+
 
 _tree = read_table(load_packaged("130281"))
 
@@ -136,6 +141,7 @@ class Town:
     hasher: Hasher
     services: Services
     ladder: Ladder
+    workshop: Workshop
     told: int = field(default=0)
 
     def hello(self, *names: str, on_air: str = "", faults: int = 0) -> None:
@@ -171,8 +177,17 @@ class Town:
 
 
 @asynccontextmanager
-async def town(*, hasher: Hasher | None = None, assets: Path | None = None) -> AsyncIterator[Town]:
-    """Zunhua with 718 speakers of which nothing is known yet, and four officers with one password."""
+async def town(
+    *,
+    hasher: Hasher | None = None,
+    assets: Path | None = None,
+    workshop: Workshop | None = None,
+    rules: AssetRules | None = None,
+) -> AsyncIterator[Town]:
+    """Zunhua with 718 speakers of which nothing is known yet, and four officers with one password.
+
+    :param workshop: what takes uploaded sounds apart; a quick stand-in unless named.
+    """
     clock, store, wire, speech = ShiftedClock(), MemoryStore(), RecordingWire(), QuickSpeech()
     used = hasher or QuickHasher()
     hashed = await used.hash(PASSWORD)
@@ -198,6 +213,8 @@ async def town(*, hasher: Hasher | None = None, assets: Path | None = None) -> A
 
     ladder = Ladder(clock=clock, store=store, estate=estate, health=health, on_change=on_change)
     moved.append(Latency(clock=clock, broadcast=boards.find, state=ladder.state))
+    bench = workshop or QuickWorkshop()
+    sounds = Assets(clock=clock, store=store, estate=estate, workshop=bench, health=health, rules=rules or AssetRules())
     broadcasts = Broadcasts(
         clock=clock,
         store=store,
@@ -232,9 +249,11 @@ async def town(*, hasher: Hasher | None = None, assets: Path | None = None) -> A
         wording=wording,
         endings=Endings(clock=clock, broadcasts=broadcasts, wording=wording, speech=speech),
         wire_up=lambda: wire.is_up,
+        assets=sounds,
         asset=lambda name: assets / name if assets and (assets / name).is_file() else None,
     )
     try:
-        yield Town(clock, store, wire, speech, used, services, ladder)
+        yield Town(clock, store, wire, speech, used, services, ladder, bench)
     finally:
+        await sounds.close()
         await broadcasts.close()

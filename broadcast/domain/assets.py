@@ -21,6 +21,18 @@ EXPIRES_SOON_MS = 14 * 86_400_000
 _LATEST_EXPIRY_MS = 50 * 366 * 86_400_000
 
 
+ENDINGS = {  # of file names, by what the file is
+    "wav": ("wav", "wave"),
+    "mp3": ("mp3", "mp2", "mpga"),
+    "flac": ("flac",),
+    "ogg": ("ogg", "oga", "opus"),
+    "mp4": ("m4a", "mp4", "3gp", "3gpp", "m4b", "aac", "mov"),
+    "aac": ("aac", "adts"),
+    "amr": ("amr", "awb", "3ga"),
+    "wma": ("wma", "asf"),
+}
+
+
 class AssetKind(StrEnum):
     """What it is for, which decides how loud it is made."""
 
@@ -199,6 +211,13 @@ def clean_name(text: str) -> str:
     plain = unicodedata.normalize("NFC", last)
     kept = "".join(char if unicodedata.category(char)[0] not in "CZ" or char == " " else " " for char in plain)
     return " ".join(kept.split())[:MAX_NAME].strip(" .")
+
+
+def misnamed(file_name: str, container: str) -> str:
+    """The ending of a file's name when it promises something else than the file is; empty otherwise."""
+    ending = file_name.rpartition(".")[2].lower() if "." in file_name else ""
+    promising = ending.isascii() and ending.isalnum() and len(ending) <= 5
+    return ending if promising and ending not in ENDINGS.get(container, ()) else ""
 
 
 def check(new: NewAsset, *, now_ms: int) -> list[Fault]:

@@ -278,8 +278,8 @@ class Broadcasts:
         by.must_command("start a broadcast")
         now_ms = self._clock.now_ms()
         faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=now_ms)
-        if command.asset and self._sounds.find(command.asset) is None:
-            faults.append(Fault("asset", "unknown-asset", (("asset", command.asset.hex()),)))
+        if command.asset and (code := self._sounds.fault(command.asset)):
+            faults.append(Fault("asset", code, (("asset", command.asset.hex()),)))
         if faults:
             raise InvalidRequest(faults)
         by.must_hold(*command.areas, *(self._estate.speaker(one).area for one in command.speakers))

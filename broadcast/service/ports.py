@@ -350,6 +350,7 @@ class Sounds(Protocol):
     """The library of sound files."""
 
     def find(self, asset: bytes) -> Spoken | None: ...  # None: there is no such file
+    def fault(self, asset: bytes) -> str: ...  # why it may not be used anew, as a code of Fault; empty: it may
 
 
 class Speech(Protocol):
@@ -400,4 +401,5 @@ class Workshop(Protocol):
     async def receive(self, chunks: AsyncIterable[bytes], *, size_bytes: int | None) -> Received: ...
     async def prepare(self, received: Received, kind: AssetKind, begun: Callable[[], None]) -> Measured: ...
     async def drop(self, received: Received) -> None: ...
-    async def forget(self, sha256: bytes) -> None: ...  # the finished file
+    async def has(self, sha256: bytes) -> bool: ...  # the finished file
+    async def forget(self, sha256: bytes) -> None: ...

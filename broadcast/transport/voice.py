@@ -43,3 +43,7 @@ class LibrarySounds:
             return Spoken(asset, path.stat().st_size, duration_ms(path))
         except (OSError, NoOggOpus):
             return None
+
+    def fault(self, asset: bytes) -> str:
+        """Files as such have no rules; those of the library of sounds are `broadcast.service.assets`'s."""
+        return "unknown-asset" if self.find(asset) is None else ""

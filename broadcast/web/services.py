@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from broadcast.clock import Clock
+from broadcast.service.assets import Assets
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.endings import Endings
@@ -43,6 +44,7 @@ class Services:
     wording: Wording
     endings: Endings
     wire_up: Callable[[], bool]
+    assets: Assets
     asset: Callable[[str], Path | None]
 
 
