@@ -151,7 +151,7 @@ class Jitter:
             return Verdict.TWICE
         begins_us = max(self._passed_us, self._waiting[index - 1].packet.end_us if index else 0)
         ends_us = self._waiting[index].media_us if index < len(self._waiting) else packet.end_us
-        if packet.media_us < begins_us or packet.end_us > ends_us:
+        if packet.media_us < begins_us - NEAR_US or packet.end_us > ends_us + NEAR_US:
             return Verdict.ASKEW
         if self.frames + len(packet.frames) > MAX_FRAMES:
             return Verdict.FULL
