@@ -38,6 +38,7 @@ class Audience:
     """
 
     def __init__(self, tree: AreaTree, speakers: Mapping[str, str]) -> None:
+        self._tree = tree
         parents = {area.parent for area in tree}
         areas = [area.code for area in tree if area.level is Level.VILLAGE or area.code not in parents]
         self.places = (
@@ -74,10 +75,14 @@ class Audience:
         chosen = set(places)
         areas = {place.area for place in chosen if not place.speaker}
         inside = Counter(above for code in areas for above in self._above[code])
-        told = {next(one for one in self._above[code] if inside[one] == self._total[one]) for code in areas}
+        told = {next(one for one in self._above[code] if self._is_whole(one, inside)) for code in areas}
         villages = {significant(code)[:VILLAGE] for code in areas if len(significant(code)) >= VILLAGE}
         speakers = (place.speaker for place in chosen if place.speaker and place.area not in areas)
         return Where(tuple(sorted(told)), len(villages), tuple(sorted(speakers)))
+
+    def _is_whole(self, code: str, inside: Mapping[str, int]) -> bool:
+        """Whether an area of the table, not the province above it, is affected as a whole."""
+        return code in self._tree and inside[code] == self._total[code]
 
 
 def _codes_above(code: str) -> tuple[str, ...]:
