@@ -46,16 +46,14 @@ class SilenceDetector:
 class Guarded:
     """A track under guard.
 
-    :param fallback: makes what sounds in its place, which begins anew as often as needed; None: nothing does.
+    :param fallback: what sounds in its place, made anew as often as needed; None while there is nothing. Asked every 20 ms.
     :param tell: called in the sound thread with each change of `trouble`; it must not wait.
     """
 
     def __init__(
-        self, track: Track, *, fallback: Callable[[], Track] | None, tell: Callable[[Reason], None] = lambda _: None
+        self, track: Track, *, fallback: Callable[[], Track | None], tell: Callable[[Reason], None] = lambda _: None
     ) -> None:
-        self.trouble = (
-            Reason.NONE
-        )  # FALLBACK: a file is not there and the fallback sounds. SILENT: nothing was heard in it
+        self.trouble = Reason.NONE  # FALLBACK: it sounds for a file that is not there. SILENT: nothing is heard in it
         self._track, self._make, self._tell = track, fallback, tell
         self._inside, self._outside = SilenceDetector(), SilenceDetector()
         self._fallback: Track | None = None
@@ -76,15 +74,14 @@ class Guarded:
     @property
     def ready(self) -> bool:
         """Whether the beginning is at hand: of the track, or of what sounds in its place."""
-        make = self._make_at_once
-        return self._track.ready and (make is None or self._filling(make).ready)
+        return self._track.ready and (not (filling := self._filling_at_once()) or filling.ready)
 
     def wait(self, timeout_s: float) -> bool:
         """Until it is ready; never in the sound thread. Whether it is."""
         if not self._track.wait(timeout_s):
             return False
-        make = self._make_at_once
-        return make is None or self._filling(make).wait(timeout_s)
+        filling = self._filling_at_once()
+        return filling is None or filling.wait(timeout_s)
 
     def close(self) -> None:
         """It will not be read on, but for a frame that fades out."""
@@ -96,27 +93,24 @@ class Guarded:
         own = self._track.read()
         planned, absent = self._track.planned, self._track.absent
         silent = self._inside.hear(own, planned=planned or absent or not own)
-        frame = (
-            self._in_place(own, self._make) if self._make and (absent or silent) and not planned else self._back(own)
-        )
+        filling = self._filling() if (absent or silent) and own and not planned else None
+        frame = self._back(own) if filling is None else self._in_place(own, filling)
         unheard = self._outside.hear(frame, planned=planned or not frame)
         self._trouble_is(silent=(silent and not absent) or unheard, filled=absent and self._fills)
         return frame
 
-    @property
-    def _make_at_once(self) -> Callable[[], Track] | None:
-        """What makes the fallback if that is what sounds first."""
-        return self._make if self._track.begins_absent else None
+    def _filling_at_once(self) -> Track | None:
+        """The fallback, if that is what sounds first."""
+        return self._filling() if self._track.begins_absent else None
 
-    def _filling(self, make: Callable[[], Track]) -> Track:
+    def _filling(self) -> Track | None:
         """The fallback, over and over."""
         if self._fallback is None or self._fallback.at_end:
-            self._fallback = make()
+            self._fallback = self._make()
         return self._fallback
 
-    def _in_place(self, own: bytes, make: Callable[[], Track]) -> bytes:
+    def _in_place(self, own: bytes, filling: Track) -> bytes:
         """The fallback's frame; over the first one the two change places."""
-        filling = self._filling(make)
         if not self._fills and not filling.ready:
             return own
         frame = filling.read()[: len(own)].ljust(len(own), b"\0")
@@ -124,7 +118,8 @@ class Guarded:
         return mix(ramp(own, rising=False), ramp(frame, rising=True)) if begins else frame
 
     def _back(self, own: bytes) -> bytes:
-        if not self._fills or self._fallback is None:
+        if not self._fills or self._fallback is None or not own:
+            self._fills = False
             return own
         last = self._fallback.read()[: len(own)].ljust(len(own), b"\0")
         self._fallback.close()

@@ -229,7 +229,7 @@ class Staging:
             self._wake.set()
 
     def _failed(self, item: _Item, err: Exception) -> None:
-        now, item.failures = self._loop.time(), item.failures + 1
+        now, item.failures, before = self._loop.time(), item.failures + 1, item.reason
         if item.failures in (1, 10, 100):
             log.warning("%s", err)
         match err:
@@ -247,6 +247,8 @@ class Staging:
                 longest_s = FIRST_RETRY_S if item.urgency is Urgency.NOW else LONGEST_RETRY_S
                 wait_s = self._random.uniform(0.5, 1) * min(longest_s, FIRST_RETRY_S * 2**item.failures)
         item.not_before = now + wait_s
+        if item.reason is not before:
+            self._on_change()
 
     # ---- checking what is there -----------------------------------------------------------------------------------------
 

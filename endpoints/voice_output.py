@@ -1,57 +1,46 @@
-"""What an order sounds like at a real speaker: its tone, then its file as often as it says, out of a `Voice`.
+"""What an order sounds like at a real speaker: its tone, its files, its closing, out of a `Voice`.
 
 An emergency never waits for a download: its tone begins at once, and the attention signal goes on until the file is there. A
-notice or a programme waits in silence, and is reported to sound only when it does.
+notice waits in silence, and is reported to sound only when it does; so does a programme that has no fallback. One that has one is
+filled by it, and joined where it would be by then when its file comes.
 """
 
 import asyncio
 import logging
 import math
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
+from random import Random, SystemRandom
+from typing import Any
 
-from audio_assets.cache import AssetCache, LibraryFull
-from audio_assets.codec import decode
-from audio_assets.library import AssetDamaged, AssetError, AssetMissing
-from audio_assets.pcm import Pcm
-from audio_assets.rendering import AudioTooLong, UnsupportedAudio
+from audio_assets.cache import AssetCache
+from audio_assets.pcm import FRAME_MS
 from audio_assets.tones import ToneId, tone
-from endpoints.effects import OnHand, Wanted
-from endpoints.fetch import AssetNotOffered, FetchGivenUp
+from endpoints.effects import OnHand, Play, Wanted
+from endpoints.guard import FadeOut, Guarded
 from endpoints.in_step import Line
 from endpoints.output import Sounding
-from endpoints.player import Play
-from endpoints.protocol import Order
+from endpoints.reel import Reels
+from endpoints.score import is_urgent, part_due, segments_of
 from endpoints.sinks import SinkLost
-from endpoints.track import Await, Segment, sequence
-from endpoints.vocabulary import TONE_MS, Kind, Reason
+from endpoints.sounds import Sounds
+from endpoints.staging import Fetcher, Staging
+from endpoints.track import Clip, Get, Slot, Sound, Track
+from endpoints.vocabulary import TONE_MS, Kind, Reason, Resume
 from endpoints.voice import Voice
 
-MAX_DECODED_BYTES = 64 * 1024 * 1024  # eleven minutes of PCM; the one that sounds is kept whatever its size
-RETRY_S = 5.0
 SKIP_MS, TONE_LEFT_MS = 1_500, 1_000  # to be in step a beginning may lose so much, and a tone keeps so much
 BEFORE_END_S = 0.3  # so much before the order's end we say what was missing, or its end would be all that is reported
+READY_WITHIN_S = 1.0  # what the disk has not given by then is begun all the same
+JOIN_S = 0.1  # from the decision to go on in the middle of a programme until that is heard
+LOOPS = 1_000  # of a fallback, one after the other without a gap
 
 log = logging.getLogger(__name__)
 
-
-class Fetcher(Protocol):
-    """Gets sound files into the library; `AssetFetcher`."""
-
-    async def fetch(self, sha256: bytes, size_bytes: int) -> None:
-        """:raises FetchError: it could not. :raises LibraryFull: no room."""
-
-
-@dataclass(slots=True, eq=False)
-class _Sound:
-    """One file on its way from the server to samples. `reason` says why it will never be there; the task ends with either."""
-
-    pcm: Pcm | None = None
-    reason: Reason = Reason.NONE
-    task: asyncio.Task[None] | None = field(default=None, repr=False)
+OnTime = Callable[[str, float], None]
+OnError = Callable[[str, Exception], None]
 
 
 class SoundUnavailable(Exception):
@@ -62,224 +51,347 @@ class SoundUnavailable(Exception):
         super().__init__(reason.name)
 
 
-def gain_db(volume_percent: int) -> float:
-    """100 % is as recorded, each halving 6 dB less; below 1 % counts as 1 %."""
-    return 20 * math.log10(max(1, volume_percent) / 100)
+@dataclass(slots=True, eq=False)
+class _OnAir:
+    """What has the air, sounding or waiting for its file.
 
+    :param at: when it shall begin, on the box's monotonic clock.
+    :param ends_at: when the player will stop it, by the loop's clock.
+    """
 
-OnTime = Callable[[str, float], None]
-OnError = Callable[[str, Exception], None]
+    play: Play
+    sounding: Sounding
+    token: str
+    at: float | None
+    ends_at: float
+    sound: Guarded | None = None  # once it has begun
+    heard: bool = False
+    trouble: Reason = Reason.NONE
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+
+    def end(self) -> None:
+        for timer in self.timers:
+            timer.cancel()
+        if self.sound is not None:
+            self.sound.close()
 
 
 class VoiceOutput:
     """The `Output` of a real speaker. Made inside the loop; `start` begins to feed the sink.
 
     :param make_voice: takes the three callbacks of `Voice` (started, finished, failed) and answers with one.
-    :param fetcher: None when there is nowhere to fetch from: only what is in the library sounds.
+    :param fetcher: None when there is nowhere to fetch from: only what is in the cache sounds.
+    :param now: the box's monotonic clock.
     """
 
     def __init__(
-        self, make_voice: Callable[[OnTime, OnTime, OnError], Voice], library: AssetCache, fetcher: Fetcher | None
+        self,
+        make_voice: Callable[[OnTime, OnTime, OnError], Voice],
+        cache: AssetCache,
+        fetcher: Fetcher | None,
+        *,
+        random: Random | None = None,
+        reels: Reels | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._voice = make_voice(self._on_started, self._on_finished, self._on_failed)
-        self._library, self._fetcher = library, fetcher
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._now = asyncio.get_running_loop(), now
+        self._reels = reels or Reels()
+        self._sounds = Sounds(cache, self._reels)
+        self._staging = Staging(
+            cache,
+            fetcher,
+            random=random or SystemRandom(),
+            now_ms=self._server_ms,
+            on_here=self._on_here,
+            on_gone=self._sounds.forget,
+            on_change=self._on_change,
+        )
+        self._changed: Callable[[], None] = _nobody_asks
+        self._line: Line = _nobody_knows
+        self._wanted: tuple[Wanted, ...] = ()
+        self._on_air: _OnAir | None = None
         self._count = 0
-        self._at: float | None = None  # when what is on air shall begin
-        self._order, self._token, self._asset = "", "", b""  # of what is on air, sounding or waiting for its file
-        self._sounding: Sounding | None = None
-        self._deadline: asyncio.TimerHandle | None = None
-        self._sounds: OrderedDict[bytes, _Sound] = OrderedDict()  # those used last stand last
-        self._expected: dict[bytes, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # What the box asks ----------------------------------------------------------------------------------------------------
 
     @property
     def broken(self) -> bool:
-        """The sound card is away."""
         return self._voice.sink_lost
 
-    silent = short_of_files = False
+    @property
+    def silent(self) -> bool:
+        return self._on_air is not None and self._on_air.trouble is Reason.SILENT
+
+    @property
+    def short_of_files(self) -> bool:
+        filled = self._on_air is not None and self._on_air.trouble is Reason.FALLBACK
+        return filled or self._staging.short
+
+    def stock(self) -> OnHand:
+        return self._staging.stock()
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+
+    def follow(self, line: Line) -> None:
+        self._line = line
+        self._voice.follow(line)
+
+    # What the box says ----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Compute the tones, so that the first emergency need not wait for that, and open up."""
         for which in ToneId:
             await asyncio.to_thread(tone, which)
+        self._reels.start()
         self._voice.start()
+        self._spawn(self._staging.run(), "staging")
 
     async def close(self) -> None:
         """Fade out, give up what is on its way, close the sink."""
         self._end()
-        tasks = [sound.task for sound in self._sounds.values() if sound.task is not None]
-        for task in tasks:
+        for task in tuple(self._tasks):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._voice.close)
-
-    # What the box says ----------------------------------------------------------------------------------------------------
+        await asyncio.to_thread(self._reels.close)
 
     def play(self, play: Play, sounding: Sounding, *, left_s: float, at: float | None) -> None:
         self._end()
-        order = play.order
         self._count += 1
-        self._order, self._token, self._asset = order.id, f"{order.id}#{self._count}", order.asset
-        self._at = at
-        self._sounding = sounding
-        sound = self._have(order.asset, order.asset_bytes) if order.asset else None
-        if sound is not None and sound.pcm is None and sound.task is not None:
-            self._deadline = self._loop.call_later(max(0.0, left_s - BEFORE_END_S), self._give_up, self._token, sound)
-            if not is_urgent(order):
-                sound.task.add_done_callback(partial(self._sound_late, play, sound, self._token))
-                return
-        self._sound_now(play, sound)
+        token = f"{play.order.id}#{self._count}"
+        self._on_air = on_air = _OnAir(play, sounding, token, at, self._loop.time() + left_s)
+        if play.order.parts:
+            give_up = partial(self._give_up, on_air)
+            on_air.timers.append(self._loop.call_later(max(0.0, left_s - BEFORE_END_S), give_up))
+        if self._can_begin(play):
+            self._begin(on_air)
+        self._staging.hurry(play.order.parts)
 
     def stop(self, order: str) -> None:
-        if order == self._order:
+        if self._on_air is not None and order == self._on_air.play.order.id:
             self._end()
 
     def set_volume(self, order: str, percent: int) -> None:
-        if order == self._order:
-            self._voice.set_gain(self._token, gain_db(percent))
-
-    def follow(self, line: Line) -> None:
-        self._voice.follow(line)
-
-    def on_change(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
-
-    def stock(self) -> OnHand:
-        """Not counted yet."""
-        return OnHand(0, 0, 0)
+        on_air = self._on_air
+        if on_air is not None and order == on_air.play.order.id:
+            on_air.play = replace(on_air.play, volume_percent=percent)
+            self._voice.set_gain(on_air.token, gain_db(percent))
 
     def expect(self, wanted: tuple[Wanted, ...]) -> None:
-        """Fetch what will be needed, and forget the downloads that nobody needs any more."""
-        expected = {one.part.asset: one.part.asset_bytes for one in wanted}
-        if expected.keys() == self._expected.keys():
+        """Fetch what will be needed, and have at hand what may be needed at any time."""
+        if wanted == self._wanted:
             return
-        self._expected = expected
-        self._library.keep(tuple(expected))
-        for asset in [asset for asset in self._sounds if asset not in expected and asset != self._asset]:
-            task = self._sounds.pop(asset).task
-            if task is not None:
-                task.cancel()
-        for asset, size_bytes in expected.items():
-            self._have(asset, size_bytes)
+        self._wanted = wanted
+        self._staging.expect(wanted)
+        on_air = () if self._on_air is None else self._on_air.play.order.parts
+        self._sounds.keep(frozenset(part.asset for part in (*on_air, *(one.part for one in wanted))))
+        for one in wanted:
+            if self._staging.is_here(one.part.asset):
+                self._on_here(one.part.asset)
 
-    # Sounding -------------------------------------------------------------------------------------------------------------
+    # Beginning ------------------------------------------------------------------------------------------------------------
 
-    def _sound_now(self, play: Play, sound: _Sound | None) -> None:
-        order = play.order
-        meanwhile = tone(ToneId.ATTENTION) if is_urgent(order) else Pcm(b"")
-        segments: tuple[Segment, ...] = sequence(
-            tone(ToneId(order.tone)),
-            [] if sound is None else [Await(partial(_samples, sound), meanwhile)],
-            repeats=order.repeats,
-            gap_ms=order.gap_ms,
-            closing=tone(ToneId(order.closing)),
-        )
+    def _can_begin(self, play: Play) -> bool:
+        """Whether there is anything to be heard now."""
+        due = None if is_urgent(play.order) else part_due(play)
+        if due is None or self._sounds.get(due.asset) is not None:
+            return True
+        return play.fallback is not None and self._sounds.get(play.fallback.asset) is not None
+
+    def _look_again(self) -> None:
+        """A file has come, or never will: perhaps what waits can begin."""
+        on_air = self._on_air
+        if on_air is None or on_air.sound is not None:
+            return
+        if self._can_begin(on_air.play):
+            self._join(on_air)
+            self._begin(on_air)
+        elif (due := part_due(on_air.play)) is not None and (reason := self._reason(due.asset)):
+            self._fail(on_air, reason)
+
+    def _join(self, on_air: _OnAir) -> None:
+        """A programme that had to wait goes on where its neighbours are."""
+        late_s = 0.0 if on_air.at is None else self._now() + JOIN_S - on_air.at
+        if on_air.at is not None and late_s > 0 and on_air.play.order.resume is Resume.REJOIN:
+            late_ms = math.ceil(late_s * 1_000 / FRAME_MS) * FRAME_MS
+            on_air.play = replace(on_air.play, from_ms=on_air.play.from_ms + late_ms)
+            on_air.at += late_ms / 1_000
+
+    def _begin(self, on_air: _OnAir) -> None:
+        play = on_air.play
+        get = self._get_in_time if play.order.kind is Kind.ROUTINE else self._get_or_fail
+        track = Track(segments_of(play.order, lambda asset: partial(get, asset)), from_ms=play.from_ms)
+        tell = partial(self._tell_trouble, on_air)
+        on_air.sound = sound = Guarded(track, fallback=self._fallback_of(play), tell=tell)
+        if sound.ready:
+            self._sound(on_air, sound)
+        else:
+            self._spawn(self._sound_when_ready(on_air, sound), f"open {on_air.token}")
+
+    async def _sound_when_ready(self, on_air: _OnAir, sound: Guarded) -> None:
+        if not await asyncio.to_thread(sound.wait, READY_WITHIN_S):
+            log.warning("%s: the disk has given nothing for %.0f s", on_air.token, READY_WITHIN_S)
+        if on_air is self._on_air:
+            self._sound(on_air, sound)
+
+    def _sound(self, on_air: _OnAir, sound: Guarded) -> None:
+        play = on_air.play
         self._voice.play(
-            self._token,
-            segments,
-            from_ms=play.from_ms,
+            on_air.token,
+            self._fading(on_air, sound) if play.order.fade_ms else sound,
             gain_db=gain_db(play.volume_percent),
-            at=self._at,
+            at=on_air.at,
             skip_ms=may_skip_ms(play),
         )
 
-    def _sound_late(self, play: Play, sound: _Sound, token: str, _task: object) -> None:
-        """The file of what waited in silence has come, or never will."""
-        if token != self._token:
-            return
-        if sound.pcm is None:
-            self._fail(sound.reason or Reason.ASSET_MISSING)
-        else:
-            self._sound_now(play, sound)
+    def _fading(self, on_air: _OnAir, sound: Guarded) -> FadeOut:
+        """The same, so that it fades out before the order's end."""
+        fade, over_s = FadeOut(sound), on_air.play.order.fade_ms / 1_000
 
-    def _give_up(self, token: str, sound: _Sound) -> None:
-        """The order ends and its file has not come."""
-        if token == self._token and sound.pcm is None:
-            self._fail(Reason.ASSET_MISSING)
+        def begin() -> None:
+            left_ms = round((on_air.ends_at - self._loop.time()) * 1_000)
+            fade.begin(left_ms=left_ms, over_ms=on_air.play.order.fade_ms)
 
-    def _end(self) -> None:
-        """Fade out; nobody is told any more about what sounded."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-        if self._token:
-            self._voice.stop(self._token)
-        self._deadline, self._sounding = None, None
-        self._order, self._token, self._asset = "", "", b""
+        on_air.timers.append(self._loop.call_at(on_air.ends_at - over_s, begin))
+        return fade
+
+    # Where sound comes from -----------------------------------------------------------------------------------------------
+
+    def _get_in_time(self, asset: bytes) -> Sound | None:
+        """Asked in the sound thread: what is not there is filled."""
+        return self._sounds.get(asset)
+
+    def _get_or_fail(self, asset: bytes) -> Sound | None:
+        """Asked in the sound thread. :raises SoundUnavailable: it will never be there."""
+        sound = self._sounds.get(asset)
+        if sound is None and (reason := self._reason(asset)):
+            raise SoundUnavailable(reason)
+        return sound
+
+    def _reason(self, asset: bytes) -> Reason:
+        return Reason.ASSET_BAD if self._sounds.is_bad(asset) else self._staging.reason(asset)
+
+    def _fallback_of(self, play: Play) -> Callable[[], Track | None]:
+        """What fills it: an emergency the attention signal, a programme the fallback, a notice nothing."""
+
+        def attention() -> Track:
+            return Track([Clip(tone(ToneId.ATTENTION))] * LOOPS)
+
+        def fallback() -> Track | None:
+            part = play.fallback
+            if part is None or self._sounds.get(part.asset) is None:
+                return None
+            get: Get = partial(self._sounds.get, part.asset)
+            return Track([Slot(get, part.asset_ms)] * LOOPS)
+
+        return attention if is_urgent(play.order) else fallback
+
+    def _on_here(self, asset: bytes) -> None:
+        """Staging has a file."""
+        self._spawn(self._take_up(asset), f"take up {asset.hex()[:12]}")
+
+    async def _take_up(self, asset: bytes) -> None:
+        urgent = any(one.part.asset == asset and not one.needed_at_ms for one in self._wanted)
+        on_air = self._on_air
+        if on_air is not None and on_air.play.order.kind is not Kind.ROUTINE:
+            urgent |= any(part.asset == asset for part in on_air.play.order.parts)
+        await self._sounds.take_up(asset, in_memory=urgent)
+        self._look_again()
+
+    # What the voice tells -------------------------------------------------------------------------------------------------
 
     def _on_started(self, token: str, at: float) -> None:
-        if token == self._token and self._sounding is not None:
-            self._sounding.started(at=at)
+        on_air = self._on_air
+        if on_air is not None and token == on_air.token:
+            on_air.heard = True
+            on_air.sounding.started(on_air.trouble, at)
 
     def _on_finished(self, token: str, _at: float) -> None:
-        if token != self._token:
-            return
-        sounding = self._sounding
-        self._end()
-        if sounding is not None:
-            sounding.finished()
+        on_air = self._on_air
+        if on_air is not None and token == on_air.token:
+            self._end()
+            on_air.sounding.finished()
 
     def _on_failed(self, token: str, error: Exception) -> None:
-        if token != self._token:
+        on_air = self._on_air
+        if on_air is None or token != on_air.token:
             return
         match error:
             case SoundUnavailable():
-                self._fail(error.reason)
+                self._fail(on_air, error.reason)
             case SinkLost():
-                self._fail(Reason.SOUND_CARD)
+                self._fail(on_air, Reason.SOUND_CARD)
             case _:
                 log.error("%s: %s", token, error)
-                self._fail(Reason.ASSET_BAD)
+                self._fail(on_air, Reason.ASSET_BAD)
 
-    def _fail(self, reason: Reason) -> None:
-        sounding = self._sounding
+    def _tell_trouble(self, on_air: _OnAir, trouble: Reason) -> None:
+        """Called in the sound thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._on_trouble, on_air, trouble)
+        except RuntimeError:  # the loop is closed
+            log.debug("nobody is left to hear about %s", on_air.token)
+
+    def _on_trouble(self, on_air: _OnAir, trouble: Reason) -> None:
+        if on_air is not self._on_air:
+            return
+        log.log(logging.INFO if trouble is Reason.NONE else logging.ERROR, "%s: %s", on_air.token, trouble.name)
+        on_air.trouble = trouble
+        self._changed()
+        if on_air.heard:
+            on_air.sounding.started(trouble)
+
+    # Ending ---------------------------------------------------------------------------------------------------------------
+
+    def _give_up(self, on_air: _OnAir) -> None:
+        """The order ends and its file has not come."""
+        due = part_due(on_air.play)
+        filled = on_air.play.order.kind is Kind.ROUTINE and on_air.sound is not None
+        if on_air is self._on_air and due is not None and not filled and self._sounds.get(due.asset) is None:
+            self._fail(on_air, Reason.ASSET_MISSING)
+
+    def _fail(self, on_air: _OnAir, reason: Reason) -> None:
         self._end()
-        if sounding is not None:
-            sounding.failed(reason)
+        on_air.sounding.failed(reason)
 
-    # Files ----------------------------------------------------------------------------------------------------------------
+    def _end(self) -> None:
+        """Fade out; nobody is told any more about what sounded."""
+        on_air, self._on_air = self._on_air, None
+        if on_air is None:
+            return
+        self._voice.stop(on_air.token)
+        on_air.end()
+        self._staging.hurry(())
+        if on_air.trouble:
+            self._changed()
 
-    def _have(self, asset: bytes, size_bytes: int) -> _Sound:
-        """The sound, on its way if it is not there; one that failed is tried anew."""
-        sound = self._sounds.get(asset)
-        if sound is None or (sound.reason and (sound.task is None or sound.task.done())):
-            sound = self._sounds[asset] = _Sound()
-            name = f"sound {asset.hex()[:12]}"
-            sound.task = asyncio.create_task(self._bring(asset, size_bytes, sound), name=name)
-        self._sounds.move_to_end(asset)
-        return sound
+    # Odds and ends --------------------------------------------------------------------------------------------------------
 
-    async def _bring(self, asset: bytes, size_bytes: int, sound: _Sound) -> None:
-        """Fetch and decode, until it is there, known never to be, or needed no more."""
-        while sound.pcm is None and not sound.reason:
-            try:
-                if self._fetcher is not None:
-                    await self._fetcher.fetch(asset, size_bytes)
-                sound.pcm = await asyncio.to_thread(self._decoded, asset)
-            except FetchGivenUp as err:
-                log.warning("%s", err)
-                if asset != self._asset and asset not in self._expected:
-                    sound.reason = Reason.ASSET_MISSING
-                await asyncio.sleep(RETRY_S)
-            except AssetDamaged as err:  # it is gone from the disk, and can be fetched again
-                log.warning("%s", err)
-                sound.reason = Reason.NONE if self._fetcher else Reason.ASSET_BAD
-            except (AssetError, UnsupportedAudio, AudioTooLong, OSError) as err:
-                log.error("sound %s: %s", asset.hex()[:12], err)
-                sound.reason = reason_of(err)
-        self._shed(asset)
+    def _server_ms(self) -> int | None:
+        line = self._line()
+        return None if line is None else line.us(self._now()) // 1_000
 
-    def _decoded(self, asset: bytes) -> Pcm:
-        return decode(self._library.get(asset))
+    def _on_change(self) -> None:
+        self._changed()
+        self._look_again()
 
-    def _shed(self, newest: bytes) -> None:
-        """Samples are large: forget those used longest ago. The files stay in the library."""
-        total = 0
-        for asset in reversed(list(self._sounds)):
-            pcm = self._sounds[asset].pcm
-            total += len(pcm.data) if pcm else 0
-            if total > MAX_DECODED_BYTES and pcm and asset not in (newest, self._asset):
-                del self._sounds[asset]
+    def _spawn(self, what: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(what, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (err := task.exception()) is not None:
+            log.error("%s: %r", task.get_name(), err)
+
+
+def gain_db(volume_percent: int) -> float:
+    """100 % is as recorded, each halving 6 dB less; below 1 % counts as 1 %."""
+    return 20 * math.log10(max(1, volume_percent) / 100)
 
 
 def may_skip_ms(play: Play) -> int:
@@ -290,19 +402,9 @@ def may_skip_ms(play: Play) -> int:
     return min(SKIP_MS, max(0, TONE_MS[play.order.tone] - TONE_LEFT_MS))
 
 
-def is_urgent(order: Order) -> bool:
-    """Whether it sounds at once, file or not."""
-    return order.kind in (Kind.EMERGENCY, Kind.LIVE)
+def _nobody_asks() -> None:
+    """Until a box does."""
 
 
-def reason_of(error: Exception) -> Reason:
-    """What to report: that there is no such file or no room for it is one thing, bytes that are wrong another."""
-    missing = isinstance(error, AssetMissing | AssetNotOffered | LibraryFull | OSError)
-    return Reason.ASSET_MISSING if missing else Reason.ASSET_BAD
-
-
-def _samples(sound: _Sound) -> Pcm | None:
-    """What the sound thread asks every 20 ms. :raises SoundUnavailable: it will never be there."""
-    if sound.pcm is None and sound.reason:
-        raise SoundUnavailable(sound.reason)
-    return sound.pcm
+def _nobody_knows() -> None:
+    """The server's time, before there is a box."""

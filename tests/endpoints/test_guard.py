@@ -100,7 +100,7 @@ def test_it_is_over_with_a_tenth_of_a_second_of_sound() -> None:
 class Watch:
     """A guarded programme that is read to its end, and what was said when."""
 
-    def __init__(self, segments: list[Segment], fallback: Callable[[], Track] | None) -> None:
+    def __init__(self, segments: list[Segment], fallback: Callable[[], Track | None]) -> None:
         self.said: list[tuple[int, Reason]] = []
         self.heard = bytearray()
         self.guarded = Guarded(Track(segments), fallback=fallback, tell=self._tell)
@@ -165,7 +165,7 @@ def test_a_missing_part_of_a_playlist_is_filled_for_as_long_as_it_would_have_sou
 
 
 def test_without_a_fallback_silence_is_said_all_the_same() -> None:
-    watch = Watch([Slot(lambda: None, 7_000), Slot(melody, 24_000)], None)
+    watch = Watch([Slot(lambda: None, 7_000), Slot(melody, 24_000)], lambda: None)
     watch.run()
     assert [(round(at, -2), reason) for at, reason in watch.said] == [(5_000, SILENT), (7_100, NONE)]
     assert bytes(watch.heard) == bytes(7_000 * 96) + melody().data

@@ -15,14 +15,11 @@ import typer
 from aiohttp import web
 from typer.testing import CliRunner
 
-from audio_assets.cache import LibraryFull
 from audio_assets.codec import encode
-from audio_assets.library import AssetMissing
 from audio_assets.pcm import FRAME_BYTES, SILENT_FRAME
 from audio_assets.tones import ToneId, melody, tone
 from broadcast.cli.speaker import simulate, speaker
 from endpoints.box import Box
-from endpoints.fetch import AssetForged, AssetNotOffered
 from endpoints.protocol import Order
 from endpoints.provisioning import write_provisioning
 from endpoints.sinks import NullSink, Sink, SinkLost, WavSink
@@ -35,7 +32,7 @@ from endpoints.speaker import (
     tell_systemd,
 )
 from endpoints.vocabulary import Band, Fault, Kind, Reason, Stage, Tone
-from endpoints.voice_output import gain_db, reason_of
+from endpoints.voice_output import gain_db
 from tests.correlation import THRESHOLD, find, read_wav, samples
 from tests.endpoints.county import County, an_order, county, until
 
@@ -160,7 +157,7 @@ async def test_a_file_of_an_order_that_is_not_due_is_fetched_before(tmp_path: Pa
         server.running() as url,
         real_speaker(where, tmp_path, NullSink(), assets_url=url) as box,
     ):
-        where.server.publish(a_notice("o-1", begin_ms=600_000, lasting_ms=60_000, **with_melody()))
+        where.server.publish(a_notice("o-1", begin_ms=100_000, lasting_ms=60_000, **with_melody()))
         await until((tmp_path / f"state/assets/{MELODY_HASH.hex()}.opus").is_file)
         assert box.player.on_air == ""
 
@@ -367,13 +364,6 @@ def test_a_sound_card_that_is_not_there_yet_is_awaited() -> None:
     sink.close()
     with pytest.raises(ValueError, match="a sound output is"):
         open_or_await("gramophone")
-
-
-def test_every_fault_of_a_file_has_its_reason() -> None:
-    name = bytes(32)
-    missing = (AssetMissing(name), AssetNotOffered(name, 404), LibraryFull(name, 1, 0), OSError(28, "full"))
-    assert {reason_of(error) for error in missing} == {Reason.ASSET_MISSING}
-    assert reason_of(AssetForged(name)) is Reason.ASSET_BAD
 
 
 def test_half_the_volume_is_six_decibels_less() -> None:
