@@ -10,9 +10,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 ENV_PREFIX = "LIANBO_"
 
@@ -83,14 +83,37 @@ class AssetSettings(_Section):
     only_approved: bool
 
 
+class Programmes(_Section):
+    staging_kbytes_per_s: int = Field(ge=0, le=1_000_000)
+    keep_reports_days: int = Field(ge=1, le=36_500)
+    keep_days: int = Field(ge=1, le=36_500)
+
+
+def _words(value: Any) -> Any:
+    """From the environment a list comes as one text."""
+    return value.split() if isinstance(value, str) else value
+
+
+class LiveSettings(_Section):
+    delay_ms: int = Field(ge=120, le=5_000)
+    max_minutes: int = Field(ge=1, le=720)
+    silence_s: int = Field(ge=5, le=3_600)
+    silence_dbfs: float = Field(ge=-90, le=-10)
+    max_deliveries_per_s: int = Field(ge=0, le=10_000_000)
+    card: str = Field(max_length=200)
+    relay_addresses: Annotated[list[str], BeforeValidator(_words)] = Field(max_length=100)
+
+
 class Settings(_Section):
     server: Server
     database: Database
     broker: BrokerSettings
     signing: Signing
     rules: Rules
+    programmes: Programmes
     speech: Speech
     assets: AssetSettings
+    live: LiveSettings
 
     @property
     def database_url(self) -> str:

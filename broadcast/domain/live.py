@@ -20,6 +20,10 @@ HELD_S = 10.0  # a speaker gives a silent stream up after as long (research/audi
 READY_WITHIN_S = 5.0  # after so long without a speaker's word the officer speaks all the same
 ABANDONED_S = 600.0  # a microphone that was opened to be looked at
 LIVE_VOLUME_PERCENT = 90
+MAX_FRAMES_FED = 50  # a second at once: more is no microphone
+MAX_FRAME_BYTES = 255  # what a packet on the wire can hold
+MAX_SAMPLES_BYTES = 96_000
+EXERCISE_HEAD, EXERCISE_TAIL = "演练，演练。", "以上是演练。演练，演练。"  # as around a spoken announcement
 
 
 class LiveState(StrEnum):
@@ -230,6 +234,22 @@ def compose_live(command: OpenLive, *, order_id: str, stream: int, by: Officer, 
         stream=stream,
     )
     return Broadcast(order, command.headline or f"{by.title}喊话"[:80], "", by.name)
+
+
+_SILK, _HYBRID, _CELT = (480, 960, 1_920, 2_880), (480, 960), (120, 240, 480, 960)  # samples a frame (RFC 6716 §3.1)
+
+
+def must_be_sound(frame: bytes) -> None:
+    """:raises BadSound: not an Opus packet of 20 ms, mono, short enough for the wire; by its first byte (RFC 6716 §3.1)."""
+    if not 0 < len(frame) <= MAX_FRAME_BYTES:
+        raise BadSound(f"a frame of {len(frame)} bytes; 1 to {MAX_FRAME_BYTES} can be sent")
+    config, count = frame[0] >> 3, frame[0] & 3
+    if frame[0] & 4:
+        raise BadSound("two channels")
+    samples = _SILK[config & 3] if config < 12 else _HYBRID[config & 1] if config < 16 else _CELT[config & 3]
+    frames = (1, 2, 2, frame[1] & 63 if len(frame) > 1 else 0)[count]
+    if samples * frames != 48 * FRAME_MS:
+        raise BadSound(f"a packet of {samples * frames / 48:g} ms, and not {FRAME_MS}")
 
 
 # ---- the broker's share -----------------------------------------------------------------------------------------------------
