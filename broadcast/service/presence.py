@@ -26,6 +26,7 @@ class SpeakerStatus:
     :param on_air: the order that it says sounds; empty for silence. Only meaningful while online.
     :param faults: bits of `endpoints.protocol.Fault`.
     :param refused_frames: its own counters since boot: unreadable, not authentic, foreign, old.
+    :param time_error_us: how wrong its clock can be, as it says; 0: it has not said.
     """
 
     presence: Presence = Presence.UNKNOWN
@@ -41,6 +42,7 @@ class SpeakerStatus:
     boards_whole: bool = True
     bad_reports: int = 0
     oldest_n: int = 1
+    time_error_us: int = 0
     in_table: set[int] = field(default_factory=set)
 
 
@@ -83,7 +85,7 @@ class Speakers:
             one.boot, one.in_table = hello.boot, set()
         one.on_air, one.faults, one.refused_frames = hello.on_air, hello.faults, hello.refused_frames
         one.held = {held.scope: held for held in hello.held}
-        one.oldest_n = hello.oldest_n
+        one.oldest_n, one.time_error_us = hello.oldest_n, hello.time_error_us
         if one.in_table:
             one.in_table = {n for n in one.in_table if n >= hello.oldest_n}
         if (one.presence, one.on_air, one.faults) != before:

@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 
 from broadcast.domain.errors import BroadcastError
-from broadcast.web import assets, broadcasts, desk, estate, events, health, session, wording
+from broadcast.web import assets, broadcasts, desk, estate, events, health, session, skew, wording
 from broadcast.web.bodies import MOST_BYTES
 from broadcast.web.errors import BodyTooLarge, Broken, NotFound, WrongMethod
 from broadcast.web.guard import Guard
@@ -38,7 +38,7 @@ SECURITY = {
 def make_api() -> Api:
     """Every operation of /api/v1, in the order of the document."""
     api = Api()
-    for part in (session.api, broadcasts.api, wording.api, estate.api, events.api):
+    for part in (session.api, broadcasts.api, skew.api, wording.api, estate.api, events.api):
         api.operations += part.operations
     return api
 
