@@ -229,7 +229,8 @@ class Box:
         self._output.expect(self.player.wanted)
 
     def _hear_programme(self, frame: bytes) -> None:
-        """Not followed yet."""
+        self._carry_out(self.player.board(frame, self.clock.now(), Message.PROGRAMME))
+        self._output.expect(self.player.wanted)
 
     def _hear_time(self, frame: bytes) -> None:
         self._carry_out(self.player.time(frame, self.clock.now()))  # takes up boards that came before the time

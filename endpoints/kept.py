@@ -11,6 +11,7 @@ from typing import Any
 
 from endpoints import canonical
 from endpoints.area_codes import is_area_code
+from endpoints.budget import Spent
 from endpoints.protocol import (
     MAX_COUNTER,
     MAX_MS,
@@ -24,8 +25,9 @@ from endpoints.protocol import (
     is_scope,
 )
 
-MAX_KEPT_BYTES = 1 << 20
-_FORMAT = 2
+MAX_KEPT_BYTES = 1 << 21  # six boards and six programmes of the largest size, and a ledger
+_FORMAT = 3
+_BEFORE_PROGRAMMES = 2  # still read: what has sounded must not sound again because the program was renewed
 _SUM_BYTES = 8  # against rot and torn writes, not against malice: who can write this file owns the speaker
 _TERMINAL = frozenset({Stage.FINISHED, Stage.REFUSED, Stage.MISSED, Stage.FAILED, Stage.STOPPED})
 
@@ -40,6 +42,7 @@ class Progress:
     :param scope: on whose board it stood last.
     :param area, band: the reach of the key that gave it.
     :param asset: the file that it sounds, or empty.
+    :param programme: the board was a programme.
     """
 
     order: str
@@ -53,6 +56,7 @@ class Progress:
     position_ms: int = 0
     first_started_ms: int = 0
     asset: bytes = b""
+    programme: bool = False
 
     @property
     def terminal(self) -> bool:
@@ -68,6 +72,8 @@ class Kept:
     :param epochs: the highest fencing epoch seen, by key id.
     :param time_floor_ms: it was at least this late, server's time, when this was written.
     :param journal: report entries that the server has not confirmed.
+    :param programmes: as `boards`.
+    :param spent: how long routine has sounded on the last day on which it did.
     """
 
     boards: tuple[bytes, ...] = ()
@@ -76,13 +82,16 @@ class Kept:
     time_floor_ms: int = 0
     rule: OrderRule = OrderRule.SEVERITY_FIRST
     journal: tuple[Entry, ...] = ()
+    programmes: tuple[bytes, ...] = ()
+    spent: Spent = Spent()
 
     def to_bytes(self) -> bytes:
         progress = [list(_values_of_progress(one)) for one in self.progress.values()]
         journal = [list(_values_of_entry(entry)) for entry in self.journal]
         epochs = [[key_id, epoch] for key_id, epoch in self.epochs.items()]
+        spent = [self.spent.day, self.spent.ms]
         body = [_FORMAT, list(self.boards), progress, epochs, self.time_floor_ms, self.rule, journal]
-        data = canonical.encode(body)
+        data = canonical.encode([*body, list(self.programmes), spent])
         return _sum(data) + data
 
     @classmethod
@@ -93,7 +102,9 @@ class Kept:
             raise BadMessage("kept", "the state file is torn, rotten or foreign: its check sum does not fit")
         try:
             value: Any = canonical.decode(body, max_bytes=MAX_KEPT_BYTES)
-            kind, boards, progress, epochs, floor, rule, journal = value
+            if value[0] == _BEFORE_PROGRAMMES:
+                value = _renewed(value)
+            kind, boards, progress, epochs, floor, rule, journal, programmes, (day, spent_ms) = value
             if kind != _FORMAT:
                 raise ValueError(f"format {kind}, not {_FORMAT}")
             return cls(
@@ -103,8 +114,10 @@ class Kept:
                 time_floor_ms=_whole(floor, MAX_MS),
                 rule=OrderRule(rule),
                 journal=tuple(map(_entry, journal)),
+                programmes=tuple(_blob(frame) for frame in programmes),
+                spent=Spent(_whole(day), _whole(spent_ms)),
             )
-        except (ValueError, TypeError) as err:
+        except (ValueError, TypeError, LookupError) as err:
             raise BadMessage("kept", f"the state file can't be read: {err}") from err
 
 
@@ -112,12 +125,20 @@ _values_of_progress = attrgetter(*(one.name for one in fields(Progress)))
 _values_of_entry = attrgetter(*(one.name for one in fields(Entry)))
 
 
+def _renewed(value: Any) -> Any:
+    """A state of the format before, in this one's shape. Its boards are of an older wire, and are refused when they are read."""
+    _, boards, progress, *rest = value
+    return [_FORMAT, boards, [[*one, False] for one in progress], *rest, [], [0, 0]]
+
+
 def _sum(data: bytes) -> bytes:
     return hashlib.sha256(b"lianbo kept " + data).digest()[:_SUM_BYTES]
 
 
 def _progress(item: Any) -> Progress:
-    order, revision, not_after_ms, stage, scope, area, band, reason, position_ms, first_started_ms, asset = item
+    order, revision, not_after_ms, stage, scope, area, band, reason, position_ms, first_ms, asset, programme = item
+    if not isinstance(programme, bool):
+        raise TypeError(f"{type(programme).__name__} where true or false belongs")
     return Progress(
         _known(is_order_id, order),
         _whole(revision),
@@ -128,8 +149,9 @@ def _progress(item: Any) -> Progress:
         Band(band),
         Reason(reason),
         _whole(position_ms),
-        _whole(first_started_ms, MAX_MS),
+        _whole(first_ms, MAX_MS),
         _blob(asset),
+        programme,
     )
 
 

@@ -3,7 +3,7 @@
 An order that has ended must not be forgotten while any board may still bring it, or it would sound twice.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from endpoints.area_codes import covers
@@ -68,10 +68,13 @@ class Ledger:
         self._journal.add(order, known.revision, stage, reason, now_ms or 0)
         self.changed = True
 
-    def hear_of(self, order: Order, scope: str, by: TrustedKey) -> None:
+    def __contains__(self, order: object) -> bool:
+        return order in self._progress
+
+    def hear_of(self, order: Order, scope: str, by: TrustedKey, *, programme: bool = False) -> None:
         """Begin with an order, or begin again with one that ended.
 
-        :param scope: on whose board it stands.
+        :param scope, programme: on whose board it stands, and of which family that is.
         :param by: the key that put it there.
         """
         known = self._progress.get(order.id)
@@ -87,34 +90,42 @@ class Ledger:
             band=by.highest_band,
             first_started_ms=0 if known is None else known.first_started_ms,
             asset=order.asset,
+            programme=programme,
         )
         self.changed = True
 
-    def follow(self, order: Order, scope: str) -> None:
+    def follow(self, order: Order, scope: str, *, programme: bool = False) -> None:
         """A known order is on the boards, perhaps changed. Of one that ended only its latest end is of interest."""
         known = self._progress[order.id]
         not_after_ms = max(known.not_after_ms, order.not_after_ms)
         revision, asset = max(known.revision, order.revision), order.asset
         if known.terminal:
-            scope, revision, asset = known.scope, known.revision, known.asset
-        if (scope, revision, asset, not_after_ms) == (known.scope, known.revision, known.asset, known.not_after_ms):
+            scope, revision, asset, programme = known.scope, known.revision, known.asset, known.programme
+        if (scope, programme, revision, asset, not_after_ms) == (
+            known.scope,
+            known.programme,
+            known.revision,
+            known.asset,
+            known.not_after_ms,
+        ):
             return
         self._progress[order.id] = replace(
             known,
             scope=scope,
             revision=revision,
             asset=asset,
+            programme=programme,
             not_after_ms=not_after_ms,
             position_ms=known.position_ms if asset == known.asset else 0,
         )
         self.changed = True
 
-    def forget(self, now_ms: int, on_boards: frozenset[str]) -> None:
+    def forget(self, now_ms: int, is_on_a_board: Callable[[str], bool]) -> None:
         """Drop what no board can bring back: off every held board, and over for an hour.
 
         Beyond the limit the earliest ends go first; an order that is on a board never does.
         """
-        loose = [progress for progress in self._progress.values() if progress.order not in on_boards]
+        loose = [progress for progress in self._progress.values() if not is_on_a_board(progress.order)]
         gone = [progress.order for progress in loose if now_ms > progress.not_after_ms + FORGET_AFTER_MS]
         too_many = len(self._progress) - LEDGER_LIMIT
         if too_many > len(gone):

@@ -16,6 +16,7 @@ from random import Random
 
 from endpoints.air import Air
 from endpoints.area_codes import covers
+from endpoints.budget import Budget
 from endpoints.effects import Effect, Identity, Keep, Play, Send, Stop, Volume, Wanted
 from endpoints.journal import Journal
 from endpoints.kept import Kept
@@ -26,8 +27,10 @@ from endpoints.protocol import (
     Fault,
     Held,
     Hello,
+    Kind,
     Order,
     Ping,
+    ProgrammeBoard,
     Reason,
     Report,
     Stage,
@@ -89,6 +92,7 @@ class Player:
         "_air",
         "_boot",
         "_booted_at",
+        "_budget",
         "_dirty",
         "_hello_at",
         "_journal",
@@ -103,6 +107,7 @@ class Player:
         "_shelf",
         "_time",
         "_trust",
+        "_upcoming_at",
         "faults",
         "refusals",
         "who",
@@ -123,16 +128,18 @@ class Player:
         self.who, self.refusals, self.faults = who, Refusals(), 0
         self._trust, self._boot, self._random, self._rtc_ms = trust, boot, random, rtc_ms
         self._shelf = Shelf(who.id, who.area, who.scopes, trust, exercise=who.exercise, epochs=kept.epochs)
-        for frame in kept.boards:
-            self._shelf.take_up(frame, floor_ms=kept.time_floor_ms)
+        for message, frames in ((Message.BOARD, kept.boards), (Message.PROGRAMME, kept.programmes)):
+            for frame in frames:
+                self._shelf.take_up(frame, floor_ms=kept.time_floor_ms, message=message)
         self._journal = Journal(kept.journal)
-        self._ledger = Ledger(kept.progress, self._journal)
-        self._air = Air(who, self._ledger)
+        self._ledger, self._budget = Ledger(kept.progress, self._journal), Budget(kept.spent)
+        self._air = Air(who, self._ledger, self._budget)
         self._time = ServerTime(kept.time_floor_ms, TimePings(random) if pings else None)
         self._rule = kept.rule
         self._mine: dict[str, Order] = {}
         self._online = self._dirty = False
         self._booted_at = self._hello_at = now
+        self._upcoming_at = _NEVER  # when more of the programmes enters the decisions
         self._say_at = _NEVER  # when reports go out that wait for the sound card's word
         self._out: list[Send] = []
 
@@ -141,7 +148,7 @@ class Player:
     @property
     def wake_at(self) -> float:
         """When `tick` next has work, monotonic seconds; infinite when it has none."""
-        change_at = self._air.change_at
+        change_at = min(self._air.change_at, self._upcoming_at)
         if not self._online:
             return change_at
         return min(change_at, self._hello_at, self._time.ask_again_at, self._time.ping_at, self._say_at)
@@ -156,8 +163,13 @@ class Player:
         return self._shelf.boards
 
     @property
+    def programmes(self) -> dict[str, ProgrammeBoard]:
+        """By scope, that of the smallest area first."""
+        return self._shelf.programmes
+
+    @property
     def orders(self) -> tuple[Order, ...]:
-        """Those on its boards that mean it and that their key may give."""
+        """Those that mean it and that their key may give: on its boards, and of its programmes what is near."""
         return tuple(self._mine.values())
 
     def time_ms(self, now: float) -> int | None:
@@ -175,10 +187,16 @@ class Player:
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
-        """The files of all that may still sound, each once, those needed first first."""
-        live = (order for order in self._mine.values() if not self._ledger[order.id].terminal)
+        """The files of all that may still sound, each once, those needed first first; the fallback before all programmes."""
+        orders = {order.id: order for order in (*self._mine.values(), *self._shelf.staged(None))}
+        live = (
+            order for order in orders.values() if order.id not in self._ledger or not self._ledger[order.id].terminal
+        )
         first: dict[bytes, Wanted] = {}
-        for order in sorted(live, key=lambda one: one.not_before_ms):
+        for order in sorted(live, key=lambda one: (one.kind is Kind.ROUTINE, one.not_before_ms)):
+            fallback = self._air.terms.fallback
+            if order.kind is Kind.ROUTINE and fallback is not None:
+                first.setdefault(fallback.asset, Wanted(fallback, order.not_before_ms))
             for part in order.parts:
                 first.setdefault(part.asset, Wanted(part, order.not_before_ms))
         return tuple(first.values())
@@ -206,9 +224,12 @@ class Player:
         self._online = False
         self._time.disconnected()
 
-    def board(self, frame: bytes, now: float) -> list[Effect]:
-        """A board came, from whom and for what reason whatever: retained, repeated, replayed, forged."""
-        verdict = self._shelf.offer(frame, self._time.now_ms(now))
+    def board(self, frame: bytes, now: float, message: Message = Message.BOARD) -> list[Effect]:
+        """A board or programme came, from whom and for what reason whatever: retained, repeated, replayed, forged.
+
+        :param message: BOARD or PROGRAMME, as the topic says.
+        """
+        verdict = self._shelf.offer(frame, self._time.now_ms(now), message)
         if verdict is not Verdict.TAKEN:
             self.refusals.count(verdict)
             return []
@@ -248,17 +269,18 @@ class Player:
         :param reason: FALLBACK when the fallback sounds in its place.
         :param at: when its first sample is heard; None: now.
         """
-        heard_ms = self._time.now_ms(now if at is None else at)
-        return self._flush(now) if self._air.started(order, heard_ms, now) else []
+        heard_at = now if at is None else at
+        news = self._air.started(order, reason, self._time.now_ms(heard_at), heard_at)
+        return self._flush(now) if news else []
 
     def finished(self, order: str, now: float) -> list[Effect]:
         """The last sample has left the sound card."""
-        news = self._air.ended(order, Stage.FINISHED, Reason.NONE, self._time.now_ms(now))
+        news = self._air.ended(order, Stage.FINISHED, Reason.NONE, self._time.now_ms(now), now)
         return self._decide(now) if news else []
 
     def failed(self, order: str, reason: Reason, now: float) -> list[Effect]:
         """It can't be sounded: the file is missing or bad, or the sound card is."""
-        news = self._air.ended(order, Stage.FAILED, reason, self._time.now_ms(now))
+        news = self._air.ended(order, Stage.FAILED, reason, self._time.now_ms(now), now)
         return self._decide(now) if news else []
 
     def fault(self, fault: Fault, *, present: bool) -> None:
@@ -276,6 +298,9 @@ class Player:
             self._say_hello(now, ask=wants)
         if self._online and now >= self._time.ping_at:
             self._ping(now)
+        if now >= self._upcoming_at:
+            self._sort_out(now)
+            return self._decide(now)
         return self._decide(now) if now >= self._air.change_at else self._flush(now)
 
     # ---- which orders are there -----------------------------------------------------------------------------------------
@@ -285,35 +310,39 @@ class Player:
         now_ms = self._time.now_ms(now)
         if now_ms is not None and self._shelf.prove(now_ms):
             self._dirty = True
-        copies = self._shelf.copies()
+        self._air.terms = self._shelf.terms()
+        copies = self._shelf.copies(now_ms, self._ledger)
         for copy in copies.values():
             self._hear(copy, now_ms)
         self._mine = {copy.order.id: copy.order for copy in copies.values() if copy.objection is Reason.NONE}
         for progress in self._ledger:
             if progress.terminal or progress.order in self._mine:
                 continue
-            if self._shelf.speaks_for(progress.scope):
-                self._air.take_off(progress.order, Stage.STOPPED, Reason.CANCELLED, now_ms)
+            if self._shelf.speaks_for(progress.scope, programme=progress.programme):
+                self._air.take_off(progress.order, Stage.STOPPED, Reason.CANCELLED, now_ms, now)
             elif now_ms is not None and now_ms >= progress.not_after_ms:  # its board was lost, with the key perhaps
-                self._air.is_over(progress, now_ms)
+                self._air.is_over(progress, progress.not_after_ms, now_ms, now)
         if now_ms is not None:
-            self._ledger.forget(now_ms, self._shelf.ids())
+            self._ledger.forget(now_ms, self._shelf.carries)
+            upcoming_ms = self._shelf.next_upcoming_ms(now_ms)
+            self._upcoming_at = _NEVER if upcoming_ms is None else now + (upcoming_ms - now_ms) / 1000
 
     def _hear(self, copy: Copy, now_ms: int | None) -> None:
         """One order that means this speaker, new or known."""
         order, known = copy.order, self._ledger.get(copy.order.id)
         lawful = copy.objection is Reason.NONE
         if known is not None and not begins_again(known, order) and not (lawful and is_usurped(known, order, copy.key)):
-            self._ledger.follow(order, copy.scope)
+            self._ledger.follow(order, copy.scope, programme=copy.programme)
             return
-        self._ledger.hear_of(order, copy.scope, copy.key)
+        self._ledger.hear_of(order, copy.scope, copy.key, programme=copy.programme)
         if not lawful:
             self._ledger.note(order.id, Stage.REFUSED, copy.objection, now_ms)
             return
         if now_ms is not None and now_ms >= order.not_after_ms:
             return  # heard of too late: `air` says MISSED
         self._ledger.note(order.id, Stage.RECEIVED, Reason.NONE, now_ms)
-        if self._air.volume_percent(order) == 0:
+        due_ms = None if now_ms is None else max(now_ms, order.not_before_ms)
+        if self._air.volume_percent(order, due_ms) == 0:
             self._ledger.note(order.id, Stage.REFUSED, Reason.MUTED, now_ms)
 
     # ---- time -----------------------------------------------------------------------------------------------------------
@@ -360,12 +389,14 @@ class Player:
 
     def _kept(self, now: float) -> Kept:
         return Kept(
-            boards=self._shelf.frames,
+            boards=self._shelf.frames(Message.BOARD),
             progress=self._ledger.as_dict(),
             epochs=self._shelf.epochs,
             time_floor_ms=self._time.kept_ms(now),
             rule=self._rule,
             journal=self._journal.entries,
+            programmes=self._shelf.frames(Message.PROGRAMME),
+            spent=self._budget.spent,
         )
 
     def _say_hello(self, now: float, *, ask: bool) -> None:

@@ -203,6 +203,7 @@ def fork(player: Player) -> Player:
     other._shelf._epochs, other._shelf._early = dict(player._shelf._epochs), dict(player._shelf._early)
     other._ledger._progress, other._ledger._journal = dict(player._ledger._progress), other._journal
     other._journal._waiting = []  # emptied after every act
+    other._budget = other._air._budget = twin(player._budget)
     other._air._ledger, other._air.out = other._ledger, []
     if player._air._on_air is not None:
         other._air._on_air = twin(player._air._on_air)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from endpoints.arbitration import QuietHours
-from endpoints.effects import Effect, Identity, Keep, Play, Send, Stop
+from endpoints.effects import Effect, Identity, Keep, Play, Send, Stop, Volume
 from endpoints.kept import Kept
 from endpoints.player import Player
 from endpoints.protocol import (
@@ -18,14 +18,20 @@ from endpoints.protocol import (
     Level,
     Order,
     OrderRule,
+    Part,
+    ProgrammeBoard,
     Reason,
+    Resume,
     Severity,
     Stage,
+    Stock,
     TimeAnswer,
     Tone,
     decode_hello,
     decode_report,
+    decode_stock,
     encode_board,
+    encode_programme,
     encode_time_answer,
 )
 from endpoints.sealing import (
@@ -76,6 +82,22 @@ class Authority:
         payload = encode_board(Board(scope, epoch, version, ms(at_s), orders))
         return seal(payload, Message.BOARD, exercise=self.exercise, signer=self.signer)
 
+    def programme(
+        self,
+        version: int,
+        *orders: Order,
+        scope: str = COUNTY,
+        epoch: int = 1,
+        at_s: float = 0,
+        until_s: float = 48 * 3_600,
+        volume_by_hour: tuple[int, ...] = (),
+        budget_min: int = 0,
+        fallback: Part | None = None,
+    ) -> bytes:
+        terms = volume_by_hour, budget_min, fallback
+        board = ProgrammeBoard(scope, epoch, version, ms(at_s), orders, ms(until_s), *terms)
+        return seal(encode_programme(board), Message.PROGRAMME, exercise=self.exercise, signer=self.signer)
+
     def time(
         self,
         speaker: str,
@@ -121,6 +143,14 @@ def routine(name: str = "r-1", **other: object) -> Order:
     return order(name, **{**what, **asset, **other})
 
 
+def slot(name: str, at_s: float, *, lasting_s: float = 600, **other: object) -> Order:
+    """An occurrence of a programme as the server plans it: 30 s of sound, five minutes to begin, in step with the neighbours."""
+    begin = ms(at_s)
+    times = {"issued_at_ms": T0 - 1, "not_before_ms": begin, "not_after_ms": ms(at_s + lasting_s)}
+    what = {"start_by_ms": begin + 300_000, "resume": Resume.REJOIN}
+    return routine(name, **{**times, **what, **other})
+
+
 def notice(name: str = "n-1", **other: object) -> Order:
     return routine(name, **{"kind": Kind.NOTICE, "band": Band.NOTICE, **other})
 
@@ -133,10 +163,12 @@ def live(name: str = "l-1", **other: object) -> Order:
 
 @dataclass
 class Rig:
-    """A speaker that does what its machine says. The sound card starts at once and takes as long as the sound is.
+    """A speaker that does what its machine says. The sound card starts at once and takes as long as the sound is; what comes
+    before its time waits for that. The moment in which neighbours wait for each other takes no time here.
 
     :param keys: whom it trusts.
     :param sound_card: False: it says nothing by itself.
+    :param waits: what the sound card was given before its time.
     """
 
     id: str = "v-001"
@@ -154,13 +186,16 @@ class Rig:
     effects: list[Effect] = field(default_factory=list)
     reports: list[tuple[int, Entry]] = field(default_factory=list)
     hellos: list[Hello] = field(default_factory=list)
+    stocks: list[Stock] = field(default_factory=list)
     played: list[Play] = field(default_factory=list)
+    volumes: list[Volume] = field(default_factory=list)
     sounds: str = ""
+    waits: str = ""
     boots: int = 0
     confirm: bool = False
 
     def __post_init__(self) -> None:
-        self._ends_at = self._asked_at = float("inf")
+        self._starts_at = self._ends_at = self._asked_at = float("inf")
         self.power()
 
     @property
@@ -171,7 +206,7 @@ class Rig:
     def power(self) -> "Rig":
         """It boots on its old disk, as after a power cut."""
         self.boots += 1
-        self.sounds, self._ends_at = "", float("inf")
+        self._falls_silent()
         self.player = Player(
             self.who,
             TrustStore(self.keys),
@@ -204,6 +239,11 @@ class Rig:
         self._do(self.player.time(frame, self.now))
         return self
 
+    def programme(self, *frames: bytes) -> "Rig":
+        for frame in frames:
+            self._do(self.player.board(frame, self.now, Message.PROGRAMME))
+        return self
+
     def board(self, *frames: bytes) -> "Rig":
         for frame in frames:
             self._do(self.player.board(frame, self.now))
@@ -222,10 +262,14 @@ class Rig:
     def after(self, seconds: float) -> "Rig":
         """Time goes by; the machine is woken when it asked to be."""
         until = BEGIN + seconds
-        while (next_at := min(self._ends_at, self.player.wake_at)) <= until:
+        while (next_at := min(self._starts_at, self._ends_at, self.player.wake_at)) <= until:
             self.now = max(self.now, next_at)
-            if self.now >= self._ends_at:
-                ended, self.sounds, self._ends_at = self.sounds, "", float("inf")
+            if self.now >= self._starts_at:
+                self._starts(self.played[-1])
+                self._do([])
+            elif self.now >= self._ends_at:
+                ended = self.sounds
+                self._falls_silent()
                 self._do(self.player.finished(ended, self.now))
             else:
                 self._do(self.player.tick(self.now))
@@ -254,14 +298,20 @@ class Rig:
                 case Keep(kept):
                     self.disk = kept
                 case Stop(name):
-                    assert name == self.sounds, f"stops {name} while {self.sounds or 'nothing'} sounds"
-                    self.sounds, self._ends_at = "", float("inf")
-                case Play(what, from_ms):
-                    assert not self.sounds, f"plays {what.id} over {self.sounds}"
+                    has = self.sounds or self.waits
+                    assert name == has, f"stops {name} while {has or 'nothing'} sounds"
+                    self._falls_silent()
+                case Play(what):
+                    assert not self.sounds + self.waits, f"plays {what.id} over {self.sounds}{self.waits}"
                     self.played.append(effect)
-                    self.sounds = what.id
-                    if self.sound_card and what.kind is not Kind.LIVE:
-                        self._ends_at = self.now + (what.sound_ms - from_ms) / 1000
+                    starts_at = self.player.when(what.not_before_ms)
+                    if starts_at is not None and starts_at > self.now:
+                        self.waits, self._starts_at = what.id, starts_at
+                    else:
+                        self._starts(effect)
+                case Volume(name):
+                    assert name in {self.sounds, self.waits}
+                    self.volumes.append(effect)
                 case Send(message, frame):
                     self._say(message, frame)
         if self.sound_card and self.sounds:
@@ -269,11 +319,22 @@ class Rig:
             if again:
                 self._do(again)
 
+    def _starts(self, play: Play) -> None:
+        self.sounds, self.waits, self._starts_at = play.order.id, "", float("inf")
+        if self.sound_card and play.order.kind is not Kind.LIVE:
+            self._ends_at = self.now + (play.order.sound_ms - play.from_ms) / 1000
+
+    def _falls_silent(self) -> None:
+        self.sounds = self.waits = ""
+        self._starts_at = self._ends_at = float("inf")
+
     def _say(self, message: Message, frame: bytes) -> None:
         payload = open_from_speaker(frame, message, exercise=self.exercise, key=self.who.key)
         if message is Message.HELLO:
             self.hellos.append(decode_hello(payload))
             self._asked_at = self.now if self.hellos[-1].nonce else self._asked_at
+        elif message is Message.STOCK:
+            self.stocks.append(decode_stock(payload))
         else:
             report = decode_report(payload)
             self.reports.extend((report.boot, entry) for entry in report.entries)

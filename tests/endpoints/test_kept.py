@@ -2,6 +2,7 @@
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,22 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endpoints import canonical
+from endpoints.budget import Spent
 from endpoints.journal import JOURNAL_LIMIT
 from endpoints.kept import MAX_KEPT_BYTES, Kept, KeptFile, Progress, _sum
 from endpoints.ledger import LEDGER_LIMIT
 from endpoints.protocol import MAX_BOARD_BYTES, MAX_MS, BadMessage, Band, Entry, OrderRule, Reason, Stage
-from tests.endpoints.rig import COUNTY, SERVER, Rig, order
+from tests.endpoints.rig import COUNTY, SERVER, T0, Rig, ms, order, slot
 
 FULL = Kept(
     boards=(SERVER.board(1, order()), b"\x00" * 99),
     progress={
         "o-1": Progress("o-1", 3, 99, Stage.FINISHED, COUNTY, COUNTY, Band.EMERGENCY),
         "o-2": Progress("o-2", 1, 5, Stage.STOPPED, COUNTY, COUNTY, Band.NOTICE, Reason.CANCELLED, 20, 30, b"a" * 32),
+        "P-3": Progress("P-3", 1, 7, Stage.MISSED, COUNTY, COUNTY, Band.ROUTINE, Reason.BUSY, programme=True),
     },
     epochs={b"12345678": 7},
     time_floor_ms=123,
     rule=OrderRule.LEVEL_FIRST,
     journal=(Entry(4, "o-1", 3, Stage.SOUNDING, Reason.NONE, 77),),
+    programmes=(SERVER.programme(1, slot("P-3", 60)),),
+    spent=Spent(20_000, 90_000),
 )
 
 entries = st.builds(
@@ -69,24 +74,43 @@ def test_foreign_bytes_are_no_state(data: bytes) -> None:
 
 
 def test_a_state_whose_check_sum_fits_is_still_read_with_care() -> None:
-    good = [2, [], [], [], 0, 0, []]
-    progress = ["o-1", 1, 1, 5, "v-001", COUNTY, 4, 0, 0, 0, b""]
+    good = [3, [], [], [], 0, 0, [], [], [0, 0]]
+    progress = ["o-1", 1, 1, 5, "v-001", COUNTY, 4, 0, 0, 0, b"", True]
     assert Kept.from_bytes(signed([*good[:2], [progress], *good[3:]])).progress["o-1"].stage is Stage.FINISHED
     wrong: list[object] = [
         [1, *good[1:]],
         good[:-1],
+        [2, *good[1:]],
+        [4, *good[1:]],
         {1: 2},
-        [2, ["text"], *good[2:]],
+        {0: 3},
+        [],
+        [3, ["text"], *good[2:]],
         [*good[:4], -1, *good[5:]],
-        [*good[:5], 9, []],
+        [*good[:5], 9, *good[6:]],
+        [*good[:7], ["text"], [0, 0]],
+        [*good[:8], [0]],
+        [*good[:8], [0, -1]],
+        [*good[:8], [True, 0]],
         [*good[:3], [["text", 1]], *good[4:]],
         [*good[:3], [[b"12345678"]], *good[4:]],
-        [*good[:6], [[1, "o-1", 1, 99, 0, 0]]],
+        [*good[:6], [[1, "o-1", 1, 99, 0, 0]], *good[7:]],
         *([*good[:2], [[*progress[:at], [], *progress[at + 1 :]]], *good[3:]] for at in range(len(progress))),
     ]
     for body in wrong:
         with pytest.raises(BadMessage):
             Kept.from_bytes(signed(body))
+
+
+def test_a_state_from_before_there_were_programmes_is_read_and_what_has_sounded_does_not_sound_again() -> None:
+    done = ["o-1", 1, ms(60), 5, COUNTY, COUNTY, 6, 0, 0, T0, b""]
+    old = [2, [b"a board of the wire before"], [done], [[b"12345678", 7]], 123, 1, [[4, "o-1", 1, 3, 0, 77]]]
+    kept = Kept.from_bytes(signed(old))
+    assert (kept.programmes, kept.spent, kept.rule) == ((), Spent(), OrderRule.LEVEL_FIRST)
+    rig = Rig(disk=kept).told().board(SERVER.board(1, order()))
+    assert rig.played == []
+    with pytest.raises(BadMessage):
+        Kept.from_bytes(signed([*old[:2], [done[:-1]], *old[3:]]))
 
 
 def signed(body: object) -> bytes:
@@ -101,10 +125,11 @@ def test_the_largest_state_that_a_speaker_can_have_is_read() -> None:
     kept = Kept(
         boards=(bytes(MAX_BOARD_BYTES + 128),) * 6,
         progress={
-            f"{n:040d}": Progress(f"{n:040d}", *[getattr(done, f) for f in Progress.__slots__[1:-1]], b"a" * 32)
-            for n in range(LEDGER_LIMIT)
+            f"{n:040d}": replace(done, order=f"{n:040d}", asset=b"a" * 32, programme=True) for n in range(LEDGER_LIMIT)
         },
         journal=tuple(Entry(n, "o" * 40, 2**31, Stage.STOPPED, Reason.MUTED, MAX_MS) for n in range(JOURNAL_LIMIT)),
+        programmes=(bytes(MAX_BOARD_BYTES + 128),) * 6,
+        spent=Spent(MAX_MS, MAX_MS),
     )
     data = kept.to_bytes()
     assert len(data) < MAX_KEPT_BYTES
@@ -187,7 +212,7 @@ def test_after_a_power_cut_at_any_step_the_file_is_the_old_or_the_new(
 
 
 def test_a_speaker_boots_from_its_file_as_from_its_memory(tmp_path: Path) -> None:
-    kept = Rig().told().board(SERVER.board(1, order())).disk
+    kept = Rig().told().programme(SERVER.programme(1, slot("P-1", 0))).board(SERVER.board(1, order())).disk
     file = KeptFile(tmp_path / "state")
     file.write(kept)
     assert Rig(disk=file.read()).told().sounds == "o-1"
