@@ -36,14 +36,14 @@ class AssetCache(AssetLibrary):
         others go now."""
         with self._lock:
             self._rank = {sha256: rank for rank, sha256 in enumerate(needed)}
-            wanted = {self.part(sha256) for sha256 in needed}
+            wanted = {PARTIAL + sha256.hex() for sha256 in needed}
             for path in self.folder.glob(f"{PARTIAL}*"):
-                if path not in wanted:
+                if path.name not in wanted:
                     path.unlink(missing_ok=True)
 
     def part(self, sha256: bytes) -> Path:
         """Where a file is while it comes."""
-        return self.folder / f"{PARTIAL}{self.path(sha256).stem}"
+        return self.folder / (PARTIAL + self.path(sha256).stem)
 
     def drop_empty_part(self, sha256: bytes) -> None:
         """Leave no trace of a file of which nothing has come."""

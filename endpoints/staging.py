@@ -97,6 +97,7 @@ class Staging:
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._checking: asyncio.Task[None] | None = None
+        self._hurried: set[bytes] = set()
         self._was_short = False
 
     # ---- what is asked --------------------------------------------------------------------------------------------------
@@ -116,6 +117,9 @@ class Staging:
     def hurry(self, parts: tuple[Part, ...]) -> None:
         """What is on air needs these now; those of before are hurried no more."""
         assets = {part.asset for part in parts}
+        if assets == self._hurried:
+            return
+        self._hurried = assets
         for part in parts:
             item = self._take(part)
             item.hurried, item.not_before = True, self._loop.time() if not item.hurried else item.not_before

@@ -151,7 +151,7 @@ class VoiceOutput:
 
     async def close(self) -> None:
         """Fade out, give up what is on its way, close the sink."""
-        self._end()
+        self._over()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -159,7 +159,7 @@ class VoiceOutput:
         await asyncio.to_thread(self._reels.close)
 
     def play(self, play: Play, sounding: Sounding, *, left_s: float, at: float | None) -> None:
-        self._end()
+        self._end()  # what needed other files is told so below: the first word comes first
         self._count += 1
         token = f"{play.order.id}#{self._count}"
         self._on_air = on_air = _OnAir(play, sounding, token, at, self._loop.time() + left_s)
@@ -172,7 +172,7 @@ class VoiceOutput:
 
     def stop(self, order: str) -> None:
         if self._on_air is not None and order == self._on_air.play.order.id:
-            self._end()
+            self._over()
 
     def set_volume(self, order: str, percent: int) -> None:
         on_air = self._on_air
@@ -312,7 +312,7 @@ class VoiceOutput:
     def _on_finished(self, token: str, _at: float) -> None:
         on_air = self._on_air
         if on_air is not None and token == on_air.token:
-            self._end()
+            self._over()
             on_air.sounding.finished()
 
     def _on_failed(self, token: str, error: Exception) -> None:
@@ -354,8 +354,12 @@ class VoiceOutput:
             self._fail(on_air, Reason.ASSET_MISSING)
 
     def _fail(self, on_air: _OnAir, reason: Reason) -> None:
-        self._end()
+        self._over()
         on_air.sounding.failed(reason)
+
+    def _over(self) -> None:
+        self._end()
+        self._staging.hurry(())
 
     def _end(self) -> None:
         """Fade out; nobody is told any more about what sounded."""
@@ -364,7 +368,6 @@ class VoiceOutput:
             return
         self._voice.stop(on_air.token)
         on_air.end()
-        self._staging.hurry(())
         if on_air.trouble:
             self._changed()
 
