@@ -25,14 +25,9 @@ is over. Sound that is fed before is measured and, once ordered, sent: speakers 
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
-from ulid import ULID
-
-from broadcast.domain.broadcasts import Broadcast, InvalidRequest, Life, ended
 from broadcast.domain.live import (
     EXERCISE_HEAD,
     EXERCISE_TAIL,
@@ -40,7 +35,6 @@ from broadcast.domain.live import (
     MAX_FRAMES_FED,
     MAX_SAMPLES_BYTES,
     BadSound,
-    LiveBusy,
     LiveEnd,
     LiveOver,
     LiveView,
@@ -50,23 +44,15 @@ from broadcast.domain.live import (
     OpenLive,
     UnknownLive,
     admit,
-    check_live,
-    compose_live,
     deliveries_per_s,
     must_be_sound,
 )
-from broadcast.domain.officers import Officer, Role
-from broadcast.service.boards import Boards
-from broadcast.service.broadcasts import Broadcasts, Change
-from broadcast.service.estate import Estate
-from broadcast.service.ladder import Ladder
+from broadcast.domain.officers import Officer
+from broadcast.service.live_boards import LiveBoards
 from broadcast.service.live_mic import Mic
 from broadcast.service.live_ports import Sources, Words
 from broadcast.service.live_run import RETRY_S, SILENT_FRAME, LiveRun, Studio, mend_records
-from broadcast.service.ports import StoreUnavailable
-from broadcast.service.reach import takes_air
-from endpoints.delivery import State
-from endpoints.protocol import MAX_STREAM, Kind, Order, OrderRule
+from endpoints.protocol import Order
 
 log = logging.getLogger(__name__)
 
@@ -74,26 +60,11 @@ KEEP_ENDED_S = 60.0
 
 
 class Live:
-    """The microphones of all officers.
+    """The microphones of all officers."""
 
-    :param rule: by which the speakers decide who has the air.
-    """
-
-    def __init__(
-        self,
-        *,
-        studio: Studio,
-        estate: Estate,
-        boards: Boards,
-        broadcasts: Broadcasts,
-        ladder: Ladder,
-        sources: Sources,
-        words: Words,
-        rule: OrderRule,
-    ) -> None:
+    def __init__(self, *, studio: Studio, boards: LiveBoards, sources: Sources, words: Words) -> None:
         self._studio, self._clock, self._rules = studio, studio.clock, studio.rules
-        self._estate, self._boards, self._broadcasts, self._ladder = estate, boards, broadcasts, ladder
-        self._sources, self._words, self._rule = sources, words, rule
+        self._boards, self._sources, self._words = boards, sources, words
         self._mics: dict[str, Mic] = {}
         self._left_over: list[Order] = []  # of an earlier run of the server; their heads have to be cleared
 
@@ -101,17 +72,16 @@ class Live:
 
     async def prepare(self, command: OpenLive, *, by: Officer) -> LiveView:
         """A microphone that is listened to and not yet heard. See the module for what it raises."""
-        by.must_command("speak live")
-        self._must_be_right(command, by)
+        self._boards.must_be_right(command, self._rules, by=by)
         known = next((mic for mic in self._mics.values() if mic.officer.name == by.name and not mic.machine.why), None)
         if known is not None:
             raise MicrophoneOpen(by.name, known.id)
-        order = self._compose(command, by).order
-        tone = order.tone
-        machine = Microphone(self._rules, tone=tone, announces=command.exercise, now=self._clock.monotonic())
-        mic = Mic(by, command, machine, self._studio)
-        mic.listeners = tuple(one.id for one in self._estate.meant_by(order))
-        self._must_be_free(order, mic.listeners)
+        order = self._boards.compose(command, by=by).order
+        listeners = self._boards.listeners(order)
+        self._boards.must_be_free(order, listeners)
+        now = self._clock.monotonic()
+        machine = Microphone(self._rules, tone=order.tone, announces=command.exercise, now=now)
+        mic = Mic(by, command, machine, listeners, self._studio)
         mic.frames_a_packet = self._admitted(mic)
         self._mics[mic.id] = mic
         try:
@@ -133,25 +103,22 @@ class Live:
         if mic.run is not None:
             return self._view(mic)
         words = await self._words.frames(EXERCISE_HEAD) if mic.command.exercise else ()
-        broadcast = self._compose(mic.command, by)
-        order = broadcast.order
+        broadcast = self._boards.compose(mic.command, by=by)
         made: list[LiveRun] = []
 
-        def change() -> Change:
+        def begin() -> None:
             if machine.why or mic.run is not None:
                 raise LiveOver(live, machine.why)
-            self._must_be_free(order, mic.listeners)
-            self._broadcasts.must_fit(broadcast)
-            mic.frames_a_packet = self._admitted(mic)
-            title = f"{broadcast.headline} {by.name}"
-            run = mic.run = LiveRun(order, self._studio, frames_a_packet=mic.frames_a_packet, title=title)
-            made.append(run)
-            self._studio.airtime.take(order.id, deliveries_per_s(len(mic.listeners), mic.frames_a_packet))
-            run.announce()
-            return [], [broadcast]
+            mic.frames_a_packet = frames = self._admitted(mic)
+            mic.run = LiveRun(
+                broadcast.order, self._studio, frames_a_packet=frames, title=f"{broadcast.headline} {by.name}"
+            )
+            made.append(mic.run)
+            self._studio.airtime.take(mic.run.order.id, deliveries_per_s(len(mic.listeners), frames))
+            mic.run.announce()
 
         try:
-            await self._broadcasts.commit(change, by=by, verb="speak live")
+            await self._boards.put_on(broadcast, mic.listeners, begin, by=by)
         except BaseException:
             for run in made:
                 mic.run = None
@@ -235,14 +202,10 @@ class Live:
         """After a start: what the last run of the server was sending has ended, and its recordings are mended."""
         if await mend_records(self._studio):
             log.warning("recordings of live sound were cut off by a crash and have been mended")
-        now_ms = self._clock.now_ms()
-        over = [one for one in self._boards.carried.values() if _is_microphone(one) and one.is_live(now_ms)]
+        over = await self._boards.take_off_left_over()
         self._left_over = [one.order for one in over]
         if over:
             self._studio.health.raise_("live-lost", headline=over[0].headline, cause="restart")
-            stopped = [ended(one, Life.STOPPED, by=one.officer, now_ms=now_ms) for one in over]
-            by = Officer(over[0].officer, "", Role.DUTY, over[0].order.areas[0] if over[0].order.areas else "")
-            await self._broadcasts.commit(lambda: (stopped, []), by=by, verb="stop live")
 
     def wire_up(self) -> None:
         """The broker is there (again) and may have lost the heads."""
@@ -262,9 +225,8 @@ class Live:
                     del self._mics[mic.id]
                 continue
             if mic.run is not None and machine.is_ordered:
-                machine.heard(self._sounding(mic.run.order), now)
-                carried = self._boards.carried.get(mic.run.order.id)
-                if mic.finishing is None and (carried is None or carried.life is not Life.LIVE):
+                machine.heard(self._boards.sounding(mic.run.order.id), now)
+                if self._boards.is_off(mic.run.order.id):
                     self._finish(mic, LiveEnd.STOPPED)
             if why := machine.tick(now):
                 self._finish(mic, why)
@@ -281,34 +243,6 @@ class Live:
 
     # ---- inside ---------------------------------------------------------------------------------------------------------
 
-    def _must_be_right(self, command: OpenLive, by: Officer) -> None:
-        now_ms = self._clock.now_ms()
-        faults = check_live(command, self._estate.tree, self._estate.speakers.keys(), self._rules, now_ms=now_ms)
-        if faults:
-            raise InvalidRequest(faults)
-        by.must_hold(*command.areas, *(self._estate.speaker(one).area for one in command.speakers))
-
-    def _compose(self, command: OpenLive, by: Officer) -> Broadcast:
-        tree = self._estate.tree
-        whole = replace(
-            command,
-            areas=(*command.areas, *tree.merged_into(command.areas)),
-            excluded=(*command.excluded, *tree.merged_into(command.excluded)),
-        )
-        stream = secrets.randbelow(MAX_STREAM) + 1
-        return compose_live(whole, order_id=str(ULID()), stream=stream, by=by, now_ms=self._clock.now_ms())
-
-    def _must_be_free(self, order: Order, listeners: Sequence[str]) -> None:
-        """:raises LiveBusy: somebody speaks to some of them who does not give way."""
-        now_ms, ours = self._clock.now_ms(), frozenset(listeners)
-        for one in self._boards.carried.values():
-            other = one.order
-            if not (_is_microphone(one) and one.is_live(now_ms) and other.exercise is order.exercise):
-                continue
-            shared = not ours.isdisjoint(speaker.id for speaker in self._estate.meant_by(other))
-            if shared and not takes_air(order, other, self._rule):
-                raise LiveBusy(one.id, one.officer, other.areas, other.not_after_ms)
-
     def _admitted(self, mic: Mic) -> int:
         return admit(len(mic.listeners), self._studio.airtime.running_per_s, self._rules)
 
@@ -317,9 +251,6 @@ class Live:
         if mic is None or mic.officer.name != by.name:
             raise UnknownLive(live)
         return mic
-
-    def _sounding(self, order: Order) -> int:
-        return (self._ladder.counts(order.id) or {}).get(State.SOUNDING, 0)
 
     def _task(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(work, name=name)
@@ -391,26 +322,8 @@ class Live:
                 await asyncio.wait([mic.saying])
                 await self._announce(mic, await self._words.frames(EXERCISE_TAIL))
             await run.sound_out()
-            await self._take_off(mic, run.order)
+            await self._boards.take_off(run.order.id, by=mic.officer)
         await run.close(why.value)
-
-    async def _take_off(self, mic: Mic, order: Order) -> None:
-        """Off the boards. The database may be away: speakers have ended it by the last packet, and the boards follow."""
-
-        def change() -> Change:
-            now_ms, now = self._clock.now_ms(), self._boards.carried.get(order.id)
-            live = now is not None and now.life is Life.LIVE
-            return [
-                ended(now, Life.STOPPED, by=mic.officer.name, now_ms=now_ms)
-            ] if now is not None and live else [], []
-
-        while True:
-            try:
-                await self._broadcasts.commit(change, by=mic.officer, verb="stop live")
-                return
-            except StoreUnavailable as err:
-                log.warning("%s stays on the boards for now: %s", order.id, err.cause)
-                await self._clock.sleep_until(self._clock.monotonic() + RETRY_S)
 
     # Looking ----------------------------------------------------------------------------------------------------------------
 
@@ -422,7 +335,3 @@ class Live:
 
     def _view(self, mic: Mic) -> LiveView:
         return mic.view(self._clock.monotonic(), self._rules)
-
-
-def _is_microphone(broadcast: Broadcast) -> bool:
-    return broadcast.order.kind is Kind.LIVE and bool(broadcast.order.stream)

@@ -16,10 +16,12 @@ log = logging.getLogger(__name__)
 class Mic:
     """It is the `Ears` of its source."""
 
-    def __init__(self, officer: Officer, command: OpenLive, machine: Microphone, studio: Studio) -> None:
+    def __init__(
+        self, officer: Officer, command: OpenLive, machine: Microphone, listeners: tuple[str, ...], studio: Studio
+    ) -> None:
         self.id = f"live-{secrets.token_hex(8)}"
         self.officer, self.command, self.machine = officer, command, machine
-        self.listeners: tuple[str, ...] = ()
+        self.listeners = listeners
         self.frames_a_packet = 0
         self.run: LiveRun | None = None
         self.source: Source | FedSource | None = None

@@ -134,10 +134,14 @@ class LiveRun:
         self._studio.airtime.give_back(self.order.id)
         await self._tape.finish()
 
-    async def close(self, why: str) -> None:
-        """It is over: the broker forgets its head, the recording goes into the library, its row says so."""
+    async def close(self, why: str, *, ended: bool = True) -> None:
+        """It is over: the broker forgets its head, the recording goes into the library, its row says so.
+
+        :param ended: False when the stream goes on in another run: its head stays.
+        """
         self._over = True
-        self._out.clear()
+        if ended:
+            self._out.clear()
         self._studio.airtime.give_back(self.order.id)
         taped = await self._tape.finish()
         record = self._record._replace(

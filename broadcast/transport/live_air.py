@@ -11,6 +11,17 @@ from endpoints.sealing import Signer
 log = logging.getLogger(__name__)
 
 
+DELIVERIES_PER_S = {
+    "mosquitto": 45_000,
+    "amqtt": 1_500,
+}  # three quarters of what each was measured to carry (bench/live.py)
+
+
+def most_deliveries_per_s(engine: str) -> int:
+    """What a broker is given at most; an external one counts as a Mosquitto."""
+    return DELIVERIES_PER_S.get(engine, DELIVERIES_PER_S["mosquitto"])
+
+
 class SignedStream:
     """One run of one stream."""
 
