@@ -8,7 +8,19 @@ import structlog
 from aiohttp import web
 
 from broadcast.domain.errors import BroadcastError
-from broadcast.web import assets, broadcasts, desk, estate, events, health, session, skew, wording
+from broadcast.web import (
+    assets,
+    assets_api,
+    assets_page,
+    broadcasts,
+    desk,
+    estate,
+    events,
+    health,
+    session,
+    skew,
+    wording,
+)
 from broadcast.web.bodies import MOST_BYTES
 from broadcast.web.errors import BodyTooLarge, Broken, NotFound, WrongMethod
 from broadcast.web.guard import Guard
@@ -38,7 +50,7 @@ SECURITY = {
 def make_api() -> Api:
     """Every operation of /api/v1, in the order of the document."""
     api = Api()
-    for part in (session.api, broadcasts.api, skew.api, wording.api, estate.api, events.api):
+    for part in (session.api, broadcasts.api, skew.api, wording.api, assets_api.api, estate.api, events.api):
         api.operations += part.operations
     return api
 
@@ -54,6 +66,7 @@ def make_app(services: Services, *, language: str = "zh-CN", trust_forwarded: bo
     app[events.STREAMS] = events.Streams()
     make_api().add_to(app, session.officer_of)
     assets.add_to(app)
+    assets_page.add_to(app)
     health.add_to(app)
     desk.add_to(app)
     app.on_response_prepare.append(_secured)

@@ -9,7 +9,7 @@ from multidict import MultiDictProxy
 from pydantic import BaseModel, ValidationError
 
 from broadcast.domain.broadcasts import Fault, InvalidRequest
-from broadcast.service.broadcasts import OnceKey
+from broadcast.service.once import OnceKey
 from broadcast.web.errors import BodyTooLarge, NotReadable, TooSlow, UnsupportedBody
 
 MOST_BYTES = 64 * 1024
@@ -26,6 +26,7 @@ CODES = {
     "string_too_short": "missing",
     "string_pattern_mismatch": "malformed",
     "string_unicode": "malformed",
+    "value_error": "malformed",
     "too_long": "too-many",
     "too_short": "missing",
     "literal_error": "not-offered",

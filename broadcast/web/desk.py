@@ -12,9 +12,10 @@ from multidict import MultiDictProxy
 from broadcast.domain.broadcasts import Broadcast, Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
-from broadcast.service.broadcasts import OnceKey
 from broadcast.service.officers import NotSignedIn, TooManyTries, WrongPassword
+from broadcast.service.once import OnceKey
 from broadcast.service.reach import Reached, place_of
+from broadcast.service.skew import achieved
 from broadcast.web.bodies import read_form
 from broadcast.web.broadcasts import rungs
 from broadcast.web.forms import Draft, by_field, must_type_number
@@ -27,11 +28,12 @@ from broadcast.web.session import give_cookies, must_be_our_form, officer_of, si
 from broadcast.web.words import Words
 
 HOME = "/emergency"
+PAGES = (HOME, "/sounds")  # below which people look at the answers
 
 
 def is_page(request: web.Request) -> bool:
     """Whether a person looks at the answer."""
-    return request.path in ("/", HOME) or request.path.startswith(HOME + "/")
+    return request.path in ("/", *PAGES) or request.path.startswith(tuple(f"{one}/" for one in PAGES))
 
 
 # ---- the door -----------------------------------------------------------------------------------------------------------------
@@ -225,6 +227,8 @@ async def live(request: web.Request) -> web.Response:
         is_live=is_live,
         pending=is_live and broadcast is not None and services.boards.is_pending(broadcast),
         where=target_words(services.estate, broadcast.order) if broadcast else "",
+        skew=achieved(broadcast, rows, estate=services.estate, speakers=services.speakers) if broadcast else None,
+        place_of=lambda code: place_of(services.estate.tree, code),
         follow=f"/api/v1/events?broadcast={chosen}" if chosen else "/api/v1/events",
     )
 

@@ -18,8 +18,8 @@ from pydantic.json_schema import models_json_schema
 from broadcast.domain.broadcasts import InvalidRequest
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
-from broadcast.service.broadcasts import KeyReused, OnceKey
 from broadcast.service.officers import NotSignedIn
+from broadcast.service.once import KeyReused, OnceKey
 from broadcast.service.ports import StoreUnavailable
 from broadcast.web.bodies import KEY, invalid, once_key, read_json
 from broadcast.web.errors import BodyTooLarge, Broken, CrossOrigin, NotFound, NotReadable, TooSlow, UnsupportedBody
@@ -33,6 +33,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "area": {"type": "string", "pattern": "^[0-9]{12}([0-9]{3}){0,2}$"},
     "speaker": {"type": "string", "pattern": "^[a-z][a-z0-9-]{2,31}$"},
     "officer": {"type": "string", "minLength": 1, "maxLength": 64},
+    "asset": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
     "template": {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,39}$"},
 }
 OFTEN: tuple[type[BroadcastError], ...] = (StoreUnavailable, Broken)
@@ -87,6 +88,8 @@ class Operation:
 
     :param public: without signing in.
     :param media: of an answer that is not a model.
+    :param takes: of a body that the handler reads itself: by media type, for the document.
+    :param fields: what it reads of the query then.
     """
 
     method: str
@@ -100,6 +103,8 @@ class Operation:
     body: type[BaseModel] | None
     query: type[BaseModel] | None
     answer: type[BaseModel] | None
+    takes: Mapping[str, Any] = field(default_factory=dict)
+    fields: type[BaseModel] | None = None
 
 
 class Api:
@@ -127,6 +132,8 @@ class Api:
         public: bool = False,
         once: bool = False,
         media: str = "",
+        takes: Mapping[str, Any] | None = None,
+        fields: type[BaseModel] | None = None,
     ) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
             hints = get_type_hints(handler)
@@ -135,7 +142,19 @@ class Api:
             }
             body, query, answer = models.get("body"), models.get("query"), models.get("return")
             operation = Operation(
-                method, path, handler, status, errors, public, once, media, body=body, query=query, answer=answer
+                method,
+                path,
+                handler,
+                status,
+                errors,
+                public,
+                once,
+                media,
+                body=body,
+                query=query,
+                answer=answer,
+                takes=takes or {},
+                fields=fields,
             )
             self.operations.append(operation)
             return handler
@@ -223,8 +242,8 @@ def _described(one: Operation, names: Mapping[Any, str]) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": dict(PARAMETERS[name])}
         for name in re.findall(r"{(\w+)}", one.path)
     ]
-    if one.query is not None:
-        parameters += _query_parameters(one.query)
+    for model in filter(None, (one.query, one.fields)):
+        parameters += _query_parameters(model)
     if one.once:
         about = "made when the dialog opens; the same key with the same request acts once, for 24 hours"
         schema = {"type": "string", "pattern": "^[!-~]{1,200}$"}
@@ -241,6 +260,8 @@ def _described(one: Operation, names: Mapping[Any, str]) -> dict[str, Any]:
     if one.body is not None:
         content = {"application/json": {"schema": {"$ref": names[one.body]}}}
         described["requestBody"] = {"required": True, "content": content}
+    if one.takes:
+        described["requestBody"] = {"required": True, "content": dict(one.takes)}
     if one.public:
         described["security"] = []
     return described

@@ -8,13 +8,19 @@ from typing import Any
 from aiohttp import web
 
 from broadcast.domain.areas import BadAreaTable, UnknownArea
+from broadcast.domain.assets import AnotherSound, AssetInUse, OwnUpload, SameFile, UnknownAsset
 from broadcast.domain.broadcasts import AlreadyOver, HigherLevel, InvalidRequest, UnknownBroadcast
 from broadcast.domain.errors import BroadcastError
+from broadcast.domain.live import BadSound, LiveBusy, LiveOver, LiveOverBudget, MicrophoneOpen, NoSource, UnknownLive
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
+from broadcast.domain.programmes import ProgrammeChanged, UnknownProgramme
 from broadcast.domain.speakers import UnknownSpeaker
-from broadcast.service.broadcasts import BoardFull, KeyReused, StoppedMeanwhile
+from broadcast.service.assets import TooManyUploads
+from broadcast.service.broadcasts import BoardFull, StoppedMeanwhile
 from broadcast.service.officers import NotSignedIn, OfficerExists, TooManyTries, UnknownOfficer, WrongPassword
-from broadcast.service.ports import SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable
+from broadcast.service.once import KeyReused
+from broadcast.service.ports import NoRoom, SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable, UploadTooLarge
+from broadcast.service.programmes import PlanChanged, ProgrammeBoardFull
 from broadcast.service.wording import UnknownTemplate
 from broadcast.web.errors import (
     BodyTooLarge,
@@ -22,12 +28,15 @@ from broadcast.web.errors import (
     CrossOrigin,
     NotFound,
     NotReadable,
+    RevisionNeeded,
     StaleForm,
     TooManyStreams,
     TooSlow,
+    TownshipBusy,
     UnsupportedBody,
     WrongMethod,
 )
+from broadcast.web.uploads import UploadBroken
 from broadcast.web.words import Words
 
 S = HTTPStatus
@@ -55,9 +64,31 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     AlreadyOver: (S.CONFLICT, "already-over"),
     KeyReused: (S.CONFLICT, "key-reused"),
     BoardFull: (S.CONFLICT, "board-full"),
+    LiveBusy: (S.CONFLICT, "live-busy"),
+    LiveOver: (S.CONFLICT, "live-over"),
+    MicrophoneOpen: (S.CONFLICT, "microphone-open"),
+    UnknownLive: (S.NOT_FOUND, "unknown-live"),
+    BadSound: (S.UNPROCESSABLE_ENTITY, "bad-sound"),
+    NoSource: (S.SERVICE_UNAVAILABLE, "no-source"),
+    LiveOverBudget: (S.SERVICE_UNAVAILABLE, "live-over-budget"),
     StoppedMeanwhile: (S.CONFLICT, "stopped-meanwhile"),
     OfficerExists: (S.CONFLICT, "officer-exists"),
     StoreRefused: (S.CONFLICT, "store-refused"),
+    SameFile: (S.CONFLICT, "same-file"),
+    AnotherSound: (S.CONFLICT, "another-sound"),
+    AssetInUse: (S.CONFLICT, "asset-in-use"),
+    OwnUpload: (S.FORBIDDEN, "own-upload"),
+    UnknownAsset: (S.NOT_FOUND, "unknown-asset"),
+    TooManyUploads: (S.TOO_MANY_REQUESTS, "too-many-uploads"),
+    TownshipBusy: (S.TOO_MANY_REQUESTS, "township-busy"),
+    UnknownProgramme: (S.NOT_FOUND, "unknown-programme"),
+    ProgrammeChanged: (S.PRECONDITION_FAILED, "programme-changed"),
+    PlanChanged: (S.PRECONDITION_FAILED, "plan-changed"),
+    RevisionNeeded: (S.PRECONDITION_REQUIRED, "revision-needed"),
+    ProgrammeBoardFull: (S.CONFLICT, "programme-board-full"),
+    UploadBroken: (S.BAD_REQUEST, "upload-broken"),
+    UploadTooLarge: (S.REQUEST_ENTITY_TOO_LARGE, "upload-too-large"),
+    NoRoom: (S.INSUFFICIENT_STORAGE, "no-room"),
     BodyTooLarge: (S.REQUEST_ENTITY_TOO_LARGE, "body-too-large"),
     UnsupportedBody: (S.UNSUPPORTED_MEDIA_TYPE, "unsupported-body"),
     Broken: (S.INTERNAL_SERVER_ERROR, "broken"),
@@ -94,7 +125,7 @@ def faults_of(err: BroadcastError, words: Words) -> list[dict[str, str]]:
 
 
 def headers_of(err: BroadcastError) -> dict[str, str]:
-    if isinstance(err, TooManyTries | TooManyStreams):
+    if isinstance(err, TooManyTries | TooManyStreams | TooManyUploads | TownshipBusy):
         return {"Retry-After": str(err.retry_after_s)}
     if type(err) in RETRY_AFTER_S:
         return {"Retry-After": str(RETRY_AFTER_S[type(err)])}
