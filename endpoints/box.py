@@ -15,7 +15,7 @@ from endpoints.fields import BadMessage
 from endpoints.kept import Kept
 from endpoints.mqtt_link import AckToken, BrokerAddress, LinkError, MqttLink, OnMessage, Will
 from endpoints.output import Output
-from endpoints.player import Effect, Identity, Keep, Play, Player, Send, Stop, Trust, Volume
+from endpoints.player import Effect, Identity, Keep, Play, Player, Send, Stop, TakeStock, Trust, Volume
 from endpoints.protocol import (
     Order,
     board_topic,
@@ -148,7 +148,7 @@ class Box:
             **{programme_topic(root, scope): hear_programme for scope in who.scopes},
         }
         self.link.subscribe((topic, 1) for topic in self._handlers)
-        output.on_change(self.on_output_changed)
+        output.on_change(self._on_stock_changed)
         output.follow(lambda: self.player.time_line)
 
     def start(self, *, delay_s: float = 0.0, online: bool = True) -> None:
@@ -173,10 +173,15 @@ class Box:
         self._tick()
 
     def on_output_changed(self) -> None:
-        """The sound card broke or works again, silence was heard, or the stock of files has changed."""
+        """The sound card broke or works again, or silence was heard."""
         self.player.fault(Fault.SOUND, present=self._output.broken)
         self.player.fault(Fault.SILENCE, present=self._output.silent)
         self.player.fault(Fault.FILES, present=self._output.short_of_files)
+
+    def _on_stock_changed(self) -> None:
+        self.on_output_changed()
+        self.player.stock_changed(self.clock.now())
+        self._set_timer()
 
     def listen(self, topic: str, handler: Handler, *, qos: int = 0) -> None:
         """Subscribe to one more topic, now or when there is a connection, and again after each reconnect.
@@ -270,6 +275,8 @@ class Box:
                     self._output.play(effect, self._now_sounds, left_s=self._left_s(order), at=at)
                 case Volume(order, percent):
                     self._output.set_volume(order, percent)
+                case TakeStock():
+                    self._carry_out(self.player.stock(self._output.stock(), self.clock.now()))
                 case Send(message, frame):
                     self._say(message, frame)
         self._set_timer()

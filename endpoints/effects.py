@@ -83,6 +83,11 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeStock:
+    """Look what is here of the files that are wanted, and say `stock`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """Publish this frame: a REPORT with QoS 1, everything else with QoS 0. It may get lost; what matters comes again."""
 
@@ -100,4 +105,4 @@ class Keep:
     kept: Kept
 
 
-Effect = Play | Volume | Stop | Send | Keep
+Effect = Play | Volume | Stop | TakeStock | Send | Keep

@@ -11,13 +11,13 @@ Sans-IO, and the same in the simulator and in the real box. The rules (docs/wire
 Here is how they meet: what is decided is kept before it is done, and done before it is said.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from endpoints.air import Air
 from endpoints.area_codes import covers
 from endpoints.budget import Budget
-from endpoints.effects import Effect, Identity, Keep, Play, Send, Stop, Volume, Wanted
+from endpoints.effects import Effect, Identity, Keep, OnHand, Play, Send, Stop, TakeStock, Volume, Wanted
 from endpoints.journal import Journal
 from endpoints.kept import Kept
 from endpoints.ledger import Ledger, begins_again, is_usurped
@@ -27,7 +27,6 @@ from endpoints.protocol import (
     Fault,
     Held,
     Hello,
-    Kind,
     Order,
     Ping,
     ProgrammeBoard,
@@ -39,14 +38,16 @@ from endpoints.protocol import (
     encode_hello,
     encode_ping,
     encode_report,
+    encode_stock,
 )
 from endpoints.sealing import Message, NotAuthentic, TrustedKey, seal_by_speaker
 from endpoints.server_time import ServerTime
 from endpoints.shelf import Copy, Shelf, Trust, Verdict
+from endpoints.stocktaking import Stocktaking, stock_of, wanted_of
 from endpoints.time_line import TimeLine
 from endpoints.time_pings import TimePings
 
-__all__ = ["Effect", "Identity", "Keep", "Play", "Player", "Refusals", "Send", "Stop", "Trust", "Volume"]
+__all__ = ["Effect", "Identity", "Keep", "Play", "Player", "Refusals", "Send", "Stop", "TakeStock", "Trust", "Volume"]
 
 HELLO_EVERY_S = 20.0
 WAIT_FOR_SOUND_S = (
@@ -105,6 +106,7 @@ class Player:
         "_rule",
         "_say_at",
         "_shelf",
+        "_stock",
         "_time",
         "_trust",
         "_upcoming_at",
@@ -140,6 +142,7 @@ class Player:
         self._online = self._dirty = False
         self._booted_at = self._hello_at = now
         self._upcoming_at = _NEVER  # when more of the programmes enters the decisions
+        self._stock = Stocktaking(random)
         self._say_at = _NEVER  # when reports go out that wait for the sound card's word
         self._out: list[Send] = []
 
@@ -151,7 +154,9 @@ class Player:
         change_at = min(self._air.change_at, self._upcoming_at)
         if not self._online:
             return change_at
-        return min(change_at, self._hello_at, self._time.ask_again_at, self._time.ping_at, self._say_at)
+        return min(
+            change_at, self._hello_at, self._time.ask_again_at, self._time.ping_at, self._say_at, self._stock.due_at
+        )
 
     @property
     def on_air(self) -> str:
@@ -188,18 +193,9 @@ class Player:
     @property
     def wanted(self) -> tuple[Wanted, ...]:
         """The files of all that may still sound, each once, those needed first first; the fallback before all programmes."""
-        orders = {order.id: order for order in (*self._mine.values(), *self._shelf.staged(None))}
-        live = (
-            order for order in orders.values() if order.id not in self._ledger or not self._ledger[order.id].terminal
-        )
-        first: dict[bytes, Wanted] = {}
-        for order in sorted(live, key=lambda one: (one.kind is Kind.ROUTINE, one.not_before_ms)):
-            fallback = self._air.terms.fallback
-            if order.kind is Kind.ROUTINE and fallback is not None:
-                first.setdefault(fallback.asset, Wanted(fallback, order.not_before_ms))
-            for part in order.parts:
-                first.setdefault(part.asset, Wanted(part, order.not_before_ms))
-        return tuple(first.values())
+        orders = {order.id: order for order in (*self._mine.values(), *self._shelf.staged())}
+        live = (one for one in orders.values() if one.id not in self._ledger or not self._ledger[one.id].terminal)
+        return wanted_of(live, self._air.terms.fallback)
 
     # ---- what happens ---------------------------------------------------------------------------------------------------
 
@@ -234,6 +230,7 @@ class Player:
             self.refusals.count(verdict)
             return []
         self._dirty = True
+        self._stock.changed(now)
         self._sort_out(now)
         return self._decide(now)
 
@@ -260,6 +257,7 @@ class Player:
         self._journal.resend(now)
         self._sort_out(now)
         if self._online and not had_time and self._time.now_ms(now) is not None:
+            self._stock.changed(now)
             self._say_hello(now, ask=False)  # none without the time is believed; the boards that waited are on it
         return self._decide(now)
 
@@ -283,6 +281,20 @@ class Player:
         news = self._air.ended(order, Stage.FAILED, reason, self._time.now_ms(now), now)
         return self._decide(now) if news else []
 
+    def stock_changed(self, now: float) -> None:
+        """A file has come or gone; it will ask what is here."""
+        self._stock.changed(now)
+
+    def stock(self, on_hand: OnHand, now: float) -> list[Effect]:
+        """What is here of what is wanted; said when it is news."""
+        now_ms = self._time.now_ms(now)
+        if now_ms is None:
+            return []  # with the first answer it is asked again
+        stock = stock_of(self.who.id, self._boot, on_hand, self._shelf.programmes.values())
+        if self._online and self._stock.is_news(stock, now):
+            self._send(Message.STOCK, encode_stock(replace(stock, at_ms=now_ms, free_bytes=on_hand.free_bytes)))
+        return self._flush(now)
+
     def fault(self, fault: Fault, *, present: bool) -> None:
         """Something of its own is broken, or whole again; the next heartbeat says so."""
         if fault is Fault.DISK and present:
@@ -298,6 +310,9 @@ class Player:
             self._say_hello(now, ask=wants)
         if self._online and now >= self._time.ping_at:
             self._ping(now)
+        if self._online and now >= self._stock.due_at:
+            self._out.append(TakeStock())
+            self._stock.asked(now)
         if now >= self._upcoming_at:
             self._sort_out(now)
             return self._decide(now)

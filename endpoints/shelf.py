@@ -315,11 +315,9 @@ class Shelf:
                 best[copy.order.id] = copy
         return best
 
-    def staged(self, now_ms: int | None) -> Iterator[Order]:
-        """What stands on programmes for this speaker, is lawful and not over."""
-        for copy in self._meant(Message.PROGRAMME):
-            if copy.objection is Reason.NONE and (now_ms is None or now_ms < copy.order.not_after_ms):
-                yield copy.order
+    def staged(self) -> Iterator[Order]:
+        """What stands on programmes for this speaker and is lawful."""
+        return (copy.order for copy in self._meant(Message.PROGRAMME) if copy.objection is Reason.NONE)
 
     def next_upcoming_ms(self, now_ms: int) -> int | None:
         """When `copies` will next have more, although nothing comes; None when it will not."""

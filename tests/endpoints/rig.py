@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from endpoints.arbitration import QuietHours
-from endpoints.effects import Effect, Identity, Keep, Play, Send, Stop, Volume
+from endpoints.effects import Effect, Identity, Keep, OnHand, Play, Send, Stop, TakeStock, Volume
 from endpoints.kept import Kept
 from endpoints.player import Player
 from endpoints.protocol import (
@@ -169,6 +169,7 @@ class Rig:
     :param keys: whom it trusts.
     :param sound_card: False: it says nothing by itself.
     :param waits: what the sound card was given before its time.
+    :param on_hand: what it finds when it looks for its files.
     """
 
     id: str = "v-001"
@@ -191,6 +192,7 @@ class Rig:
     volumes: list[Volume] = field(default_factory=list)
     sounds: str = ""
     waits: str = ""
+    on_hand: OnHand = OnHand(0, 0, 0)
     boots: int = 0
     confirm: bool = False
 
@@ -312,6 +314,8 @@ class Rig:
                 case Volume(name):
                     assert name in {self.sounds, self.waits}
                     self.volumes.append(effect)
+                case TakeStock():
+                    self._do(self.player.stock(self.on_hand, self.now))
                 case Send(message, frame):
                     self._say(message, frame)
         if self.sound_card and self.sounds:
