@@ -15,7 +15,7 @@ def provision(
     speakers: Iterable[Speaker], *, keyring: Keyring, rules: Rules, broker: BrokerAddress, assets_url: str
 ) -> Provisioning:
     """:param broker: as the speakers reach it; the account in it is not used, each speaker has its own."""
-    quiet = QuietHours(_minutes(rules.quiet_from), _minutes(rules.quiet_until), rules.utc_offset_min)
+    quiet = quiet_hours(rules)
     return Provisioning(
         host=broker.host,
         port=broker.port,
@@ -35,6 +35,11 @@ def provision(
         assets_url=assets_url,
         tls=broker.tls,
     )
+
+
+def quiet_hours(rules: Rules) -> QuietHours:
+    """As the settings say them, for every speaker."""
+    return QuietHours(_minutes(rules.quiet_from), _minutes(rules.quiet_until), rules.utc_offset_min)
 
 
 def _minutes(clock: str) -> int:

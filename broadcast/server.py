@@ -5,8 +5,6 @@ Order of a start: database, keys, broker, services, web. Order of a stop: web, l
 
 import asyncio
 import contextlib
-import errno
-import gc
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -17,9 +15,12 @@ from audio_assets.worker import RenderWorker
 from broadcast.clock import Clock, SystemClock
 from broadcast.domain.area_import import read_table
 from broadcast.domain.broadcasts import Broadcast
+from broadcast.domain.live import LiveRules
 from broadcast.domain.templates import read_templates
+from broadcast.hosting import DataFolderUnusable, DeskPortTaken, remembered_port, spare_the_collector
 from broadcast.keyring import Keyring, open_keyring
-from broadcast.provisioning import provision
+from broadcast.provisioning import provision, quiet_hours
+from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets, UsableSounds
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
@@ -30,17 +31,27 @@ from broadcast.service.health import Health
 from broadcast.service.ingest import Ingest
 from broadcast.service.ladder import KEEP_BROADCASTS, Ladder, waited_until_ms
 from broadcast.service.latency import Latency
+from broadcast.service.live import Live
+from broadcast.service.live_boards import LiveBoards
+from broadcast.service.live_run import Studio
 from broadcast.service.officers import Officers
 from broadcast.service.passwords import Argon2Hasher
+from broadcast.service.planning import Planning, Rules
 from broadcast.service.ports import StoreUnavailable, Tx
 from broadcast.service.presence import Speakers
 from broadcast.service.reach import Reach
+from broadcast.service.relays import Relays
 from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
 from broadcast.store.store import SqlStore, open_store
 from broadcast.transport.broker import Broker, open_broker
 from broadcast.transport.broker_config import BrokerSettings, ServerTls
 from broadcast.transport.broker_users import BrokerUser, server_user, speaker_user
+from broadcast.transport.holidays import announced
+from broadcast.transport.live_air import SignedAir, most_deliveries_per_s
+from broadcast.transport.live_source import LiveSources
+from broadcast.transport.live_tape import FileTapes
+from broadcast.transport.live_words import LiveWords
 from broadcast.transport.voice import LibrarySounds, WorkerSpeech
 from broadcast.transport.wire import ServerWire
 from broadcast.transport.workshop import open_workshop
@@ -57,30 +68,6 @@ from endpoints.provisioning import Provisioning
 from endpoints.sealing import broker_password
 
 log = logging.getLogger(__name__)
-
-
-class DeskPortTaken(OSError):
-    """The desk can't listen where it should."""
-
-    def __init__(self, host: str, port: int, cause: OSError) -> None:
-        self.host, self.port = host, port
-        taken = cause.errno == errno.EADDRINUSE
-        why = (
-            f"is used by another program (`ss -ltnp 'sport = :{port}'` names it)"
-            if taken
-            else f"can't be used: {cause}"
-        )
-        super().__init__(f"Port {port} on {host} {why}. End that program, or set server.port to a free one (0 = any).")
-
-
-class DataFolderUnusable(OSError):
-    """Database and keys have no place."""
-
-    def __init__(self, folder: Path, cause: OSError) -> None:
-        self.folder = folder
-        super().__init__(
-            f"The data folder {folder} can't be used: {cause.strerror}. Set server.data_folder to one that can."
-        )
 
 
 class Server:
@@ -132,12 +119,15 @@ class Server:
         self.workshop.settle()
         await self.boards.load()
         await self.ladder.load(await self._unfinished())
+        await self.planning.load()
         self.speakers.expect(self.estate.speakers)
         await self._start_broker()
+        self._make_live(epoch)
+        await self.live.recover()
         self._open.push_async_callback(self._finish_work)
         self._start_loops()
         await self._start_web()
-        _spare_the_collector()
+        spare_the_collector()
 
     async def _unfinished(self) -> list[Broadcast]:
         """Those on boards, and those that ended so late that the last run can't have drawn its conclusions about them."""
@@ -162,6 +152,7 @@ class Server:
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self.broadcasts.close()
         await self.ingest.close()
+        await self.planning.boards.close()
         with contextlib.suppress(StoreUnavailable):
             await self.ladder.write_behind(at_once=True)
 
@@ -185,6 +176,21 @@ class Server:
             clock=clock, store=store, estate=self.estate, health=self.health, on_change=self._on_delivered
         )
         self.latency = Latency(clock=clock, broadcast=self.boards.find, state=self.ladder.state)
+        kept, quiet = self.settings.programmes, quiet_hours(self.settings.rules)
+        self.planning = Planning(
+            clock=clock,
+            store=store,
+            estate=self.estate,
+            wire=self.wire,
+            live=self.boards,
+            ladder=self.ladder,
+            speakers=self.speakers,
+            feed=self.feed,
+            health=self.health,
+            signer=signers[False],
+            announced=announced(),
+            rules=Rules(quiet, self.rule, kept.keep_reports_days, kept.keep_days),
+        )
         self.ingest = Ingest(
             clock=clock,
             store=store,
@@ -193,6 +199,7 @@ class Server:
             boards=self.boards,
             ladder=self.ladder,
             speakers=self.speakers,
+            staging=self.planning.staging,
             health=self.health,
             signers=signers,
             rule=self.rule,
@@ -202,14 +209,23 @@ class Server:
         self._open.push_async_callback(self.worker.close)
         self._open_sound_library()
         speech = WorkerSpeech(self.worker, rate=self.settings.speech.words_per_minute)
+        sounds = UsableSounds(LibrarySounds(self.library), self.assets.fault)
+        self.programmes = self.planning.programmes(sounds=sounds, voice=speech)
+        self.gate = AssetGate(
+            monotonic=clock.monotonic,
+            estate=self.estate,
+            urgent=self.boards.needs,
+            bytes_per_s=kept.staging_kbytes_per_s * 1_000,
+        )
         self.broadcasts = Broadcasts(
             clock=clock,
             store=store,
             estate=self.estate,
             boards=self.boards,
+            routine=self.planning.boards,
             ladder=self.ladder,
             speech=speech,
-            sounds=UsableSounds(LibrarySounds(self.library), self.assets.fault),
+            sounds=sounds,
             feed=self.feed,
             health=self.health,
         )
@@ -241,10 +257,26 @@ class Server:
         )
         self._open.push_async_callback(self.assets.close)
 
+    def _make_live(self, epoch: int) -> None:
+        """After the broker: its engine says what it carries."""
+        asked, clock, store, health = self.settings.live, self.clock, self.store, self.health
+        most = asked.max_deliveries_per_s or most_deliveries_per_s(self.broker.engine)
+        rules = LiveRules(asked.delay_ms, asked.max_minutes, asked.silence_s, asked.silence_dbfs, most)
+        air = SignedAir(wire=self.wire, signers=self.keyring.signers, epoch=epoch)
+        tapes = FileTapes(self.folder / "live", self.library)
+        studio = Studio(clock=clock, store=store, health=health, air=air, tapes=tapes, rules=rules)
+        sources = LiveSources(card=asked.card, addresses=asked.relay_addresses)
+        words = LiveWords(WorkerSpeech(self.worker, rate=self.settings.speech.words_per_minute), self.library)
+        boards = LiveBoards(clock, self.estate, self.boards, self.broadcasts, self.ladder, self.rule)
+        self.live = Live(studio=studio, boards=boards, sources=sources, words=words)
+        self.relays = Relays(studio=studio, estate=self.estate, sources=sources)
+        self._open.push_async_callback(self.live.stop)
+        self._open.push_async_callback(self.relays.stop_all)
+
     async def _start_broker(self) -> None:
         asked = self.settings.broker
         remembered = self.folder / "broker-port"
-        port = asked.port or _remembered_port(remembered)
+        port = asked.port or remembered_port(remembered)
         external = None
         if asked.engine == "external":
             tls = TlsFiles(Path(asked.tls_ca)) if asked.tls_ca else None
@@ -307,6 +339,9 @@ class Server:
             latency=self.latency,
             wording=self.wording,
             endings=self.endings,
+            programmes=self.programmes,
+            planning=self.planning,
+            gate=self.gate,
             wire_up=lambda: self.wire.is_up,
             assets=self.assets,
             asset=self._asset,
@@ -321,8 +356,12 @@ class Server:
 
     def _start_loops(self) -> None:
         self._loop("ladder", 0.5, self._ladder_tick)
+        self._loop("live", 0.1, self.live.tick)
         self._loop("presence", 2.0, self._presence_tick)
         self._loop("housekeeping", 5.0, self.broadcasts.housekeep)
+        self._loop("programmes", 5.0, self.planning.boards.housekeep)
+        self._loop("as-run", 2.0, self.planning.keep_record)
+        self._loop("programme-files", 60.0, self.programmes.watch_files)
         self._loop("sessions", 60.0, self.officers.housekeep)
         self._loop("endings", 1.0, self.endings.tick)
         self._loop("tools", 2.0, self._notice_tools)
@@ -349,6 +388,7 @@ class Server:
 
     async def _ladder_tick(self) -> None:
         self.boards.tick()
+        self.planning.tick()
         self.ladder.tick()
         await self.ladder.write_behind()
 
@@ -405,6 +445,7 @@ class Server:
     def _on_delivered(self, broadcast: str, speakers: Sequence[str]) -> None:
         self.feed.delivered(broadcast, speakers)
         self.latency.moved(broadcast, speakers)
+        self.planning.as_run.moved(broadcast, speakers)
 
     # ---- the wire -------------------------------------------------------------------------------------------------------
 
@@ -414,9 +455,13 @@ class Server:
     def _on_wire_up(self) -> None:
         self.health.clear("broker-down")
         self.boards.republish()
+        self.live.wire_up()
+        self.relays.wire_up()
+        self.planning.boards.republish()
 
     def _on_wire_down(self) -> None:
         self.boards.lost()
+        self.planning.boards.lost()
         self.speakers.wire_lost()
         self.health.raise_("broker-down")
 
@@ -455,20 +500,3 @@ def _next_epoch(tx: Tx, now_ms: int) -> int:
     epoch = max(int(tx.facts.get("epoch") or 0) + 1, now_ms)  # milliseconds: a restore and a start fit into one second
     tx.facts.set("epoch", str(epoch))
     return epoch
-
-
-def _spare_the_collector() -> None:
-    """What is loaded now stays; and a wave of 24,000 report lines is no reason to walk through all of it three times.
-
-    Measured with 12,000 speakers: full collections took a third of the time from trigger to the last durable report.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
-def _remembered_port(path: Path) -> int:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return 0

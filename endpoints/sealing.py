@@ -8,7 +8,7 @@ parts, and these take one spelling only. A trusted key has a scope (area, highes
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -60,6 +60,8 @@ class Message(StrEnum):
     STREAM = "stream"
     PROOF = "proof"
 
+
+_ASSET_PASS = b"lianbo asset pass "
 
 MAX_PAYLOAD_BYTES: Mapping[Message, int] = {
     Message.BOARD: MAX_BOARD_BYTES,
@@ -387,6 +389,25 @@ def speaker_key(master: bytes, speaker: str) -> bytes:
 def broker_password(master: bytes, speaker: str) -> str:
     """What that speaker shows the broker, derived likewise and useless for anything else."""
     return _derived(master, "broker", speaker).hex()
+
+
+def asset_pass(key: bytes, speaker: str) -> str:
+    """What a speaker shows in the header `Lianbo-Speaker` when it fetches a file: its township's share of the line is meant.
+
+    The files are no secret, and the pass opens nothing else; that another may use up a township's share is what it prevents.
+    """
+    return f"{speaker}.{hmac.digest(key, _ASSET_PASS + speaker.encode(), 'sha256').hex()[:32]}"
+
+
+def speaker_of_pass(shown: str, key_of: Callable[[str], bytes | None]) -> str:
+    """The speaker that a pass belongs to; empty for one that is not right.
+
+    :param key_of: the key of a speaker, None where there is none.
+    """
+    speaker, _, _ = shown.partition(".")
+    key = key_of(speaker)
+    right = key is not None and hmac.compare_digest(asset_pass(key, speaker).encode(), shown.encode("utf-8", "replace"))
+    return speaker if right else ""
 
 
 def _derived(master: bytes, use: str, speaker: str) -> bytes:

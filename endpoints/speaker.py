@@ -20,6 +20,7 @@ from endpoints.box import Box
 from endpoints.fetch import AssetFetcher
 from endpoints.kept import KeptFile
 from endpoints.provisioning import Provisioning
+from endpoints.sealing import asset_pass
 from endpoints.sinks import NoSoundCard, NullSink, Sink, open_sink
 from endpoints.voice import Voice
 from endpoints.voice_output import OnError, OnTime, VoiceOutput
@@ -102,7 +103,8 @@ async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink
     config, loop, random = provisioning.speakers[0], asyncio.get_running_loop(), SystemRandom()
     with _locked(state):
         library = AssetCache(state / "assets", max_bytes=ASSET_CACHE_BYTES)
-        async with aiohttp.ClientSession() as session:
+        shown = {"Lianbo-Speaker": asset_pass(config.key, config.id)}
+        async with aiohttp.ClientSession(headers=shown) as session:
             url = provisioning.assets_url
             fetcher = AssetFetcher(session, url, library, random=random) if url else None
 

@@ -14,6 +14,7 @@ from broadcast.domain.areas import AreaTree
 from broadcast.domain.officers import Officer, Role
 from broadcast.domain.speakers import Speaker, default_id
 from broadcast.domain.templates import read_templates
+from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
@@ -25,14 +26,17 @@ from broadcast.service.ladder import Ladder
 from broadcast.service.latency import Latency
 from broadcast.service.officers import Officers
 from broadcast.service.passwords import Hasher
+from broadcast.service.planning import Planning, Rules
 from broadcast.service.ports import Account, ReportRow, SpeechFailed, Spoken, WireDown, Workshop
 from broadcast.service.presence import Speakers
 from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
+from broadcast.transport.holidays import announced
 from broadcast.web.services import Services
 from config.areas import load_packaged
 from config.templates import packaged_templates
+from endpoints.arbitration import QuietHours
 from endpoints.protocol import Hello, Kind, OrderRule, Reason, Stage
 from endpoints.sealing import Ed25519Signer
 from tests.memory_store import MemoryStore
@@ -112,14 +116,19 @@ class QuickSpeech:
         return Spoken(hashlib.sha256(text.encode()).digest(), 4_000, 250 * len(text))
 
 
-class NoSounds:
-    """An empty library."""
+MELODY = Spoken(hashlib.sha256(b"melody").digest(), 96_000, 24_000)
+
+
+class FewSounds:
+    """A library with one file, that may be lost."""
+
+    there = True
 
     def find(self, asset: bytes) -> Spoken | None:
-        return None
+        return MELODY if asset == MELODY.asset and self.there else None
 
     def fault(self, asset: bytes) -> str:
-        return "unknown-asset"
+        return "" if self.find(asset) else "unknown-asset"
 
 
 _tree = read_table(load_packaged("130281"))
@@ -142,6 +151,7 @@ class Town:
     services: Services
     ladder: Ladder
     workshop: Workshop
+    shelf: FewSounds
     told: int = field(default=0)
 
     def hello(self, *names: str, on_air: str = "", faults: int = 0) -> None:
@@ -206,13 +216,31 @@ async def town(
     speakers = Speakers(clock=clock, on_change=feed.spoke)
     boards = Boards(clock=clock, store=store, wire=wire, health=health, signers=signers, epoch=1)
     moved: list[Latency] = []
+    planned: list[Planning] = []
 
     def on_change(broadcast: str, names: object) -> None:
         feed.delivered(broadcast, names)  # type: ignore[arg-type]
         moved[0].moved(broadcast, names)  # type: ignore[arg-type]
+        planned[0].as_run.moved(broadcast, names)  # type: ignore[arg-type]
 
     ladder = Ladder(clock=clock, store=store, estate=estate, health=health, on_change=on_change)
     moved.append(Latency(clock=clock, broadcast=boards.find, state=ladder.state))
+    planning = Planning(
+        clock=clock,
+        store=store,
+        estate=estate,
+        wire=wire,
+        live=boards,
+        ladder=ladder,
+        speakers=speakers,
+        feed=feed,
+        health=health,
+        signer=signers[False],
+        announced=announced(),
+        rules=Rules(QuietHours(), OrderRule.SEVERITY_FIRST, keep_reports_days=30, keep_days=730),
+    )
+    planned.append(planning)
+    shelf = FewSounds()
     bench = workshop or QuickWorkshop()
     sounds = Assets(clock=clock, store=store, estate=estate, workshop=bench, health=health, rules=rules or AssetRules())
     broadcasts = Broadcasts(
@@ -220,9 +248,10 @@ async def town(
         store=store,
         estate=estate,
         boards=boards,
+        routine=planning.boards,
         ladder=ladder,
         speech=speech,
-        sounds=NoSounds(),
+        sounds=shelf,
         feed=feed,
         health=health,
     )
@@ -234,6 +263,8 @@ async def town(
         suffix="应急广播",
         utc_offset=timedelta(hours=8),
     )
+    await planning.load()
+    await planning.keep_record()
     services = Services(
         clock=clock,
         broadcasts=broadcasts,
@@ -248,12 +279,16 @@ async def town(
         latency=moved[0],
         wording=wording,
         endings=Endings(clock=clock, broadcasts=broadcasts, wording=wording, speech=speech),
+        programmes=planning.programmes(sounds=shelf, voice=speech),
+        planning=planning,
+        gate=AssetGate(monotonic=clock.monotonic, estate=estate, urgent=boards.needs, bytes_per_s=1_000),
         wire_up=lambda: wire.is_up,
         assets=sounds,
         asset=lambda name: assets / name if assets and (assets / name).is_file() else None,
     )
     try:
-        yield Town(clock, store, wire, speech, used, services, ladder, bench)
+        yield Town(clock, store, wire, speech, used, services, ladder, bench, shelf)
     finally:
         await sounds.close()
         await broadcasts.close()
+        await planning.boards.close()

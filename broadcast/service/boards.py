@@ -61,6 +61,12 @@ class Boards:
         """The one of this id, if it stands on boards."""
         return self._carried.get(broadcast)
 
+    def needs(self, asset: bytes) -> bool:
+        """Whether something that is live sounds this file."""
+        now_ms = self._clock.now_ms()
+        live = (one.order for one in self._carried.values() if one.is_live(now_ms))
+        return any(part.asset == asset for order in live for part in order.parts)
+
     def is_pending(self, broadcast: Broadcast) -> bool:
         """Whether one of its boards is not yet on the broker."""
         return self._retained.is_pending((broadcast.order.exercise, scope) for scope in scopes_of(broadcast.order))

@@ -4,7 +4,6 @@ Nothing reaches a speaker before it is on disk. After a crash the boards are der
 """
 
 import asyncio
-import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,21 +38,15 @@ from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
+from broadcast.service.once import OnceKey
 from broadcast.service.ports import ActRow, KeptAnswer, Sounds, Speech, SpeechFailed, Spoken, Store, Tx
+from broadcast.service.programme_boards import ProgrammeBoards
 from endpoints.area_codes import covers
 from endpoints.protocol import MAX_ORDERS, Kind, Order, Tone
 
 log = logging.getLogger(__name__)
 
 KEYS_KEPT_MS = 24 * 3_600_000
-
-
-class KeyReused(BroadcastError):
-    """The Idempotency-Key was used for another request."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(f"the Idempotency-Key {key!r} was used for another request")
 
 
 class BoardFull(BroadcastError):
@@ -77,18 +70,6 @@ class StoppedMeanwhile(BroadcastError):
 
 
 @dataclass(frozen=True, slots=True)
-class OnceKey:
-    """An Idempotency-Key with the digest of the request that it came with."""
-
-    key: str
-    body_hash: bytes
-
-    @classmethod
-    def of(cls, key: str, *body: object) -> "OnceKey":
-        return cls(key, hashlib.sha256(repr(body).encode()).digest())
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What an act led to.
 
@@ -109,6 +90,7 @@ class Broadcasts:
         store: Store,
         estate: Estate,
         boards: Boards,
+        routine: ProgrammeBoards,
         ladder: Ladder,
         speech: Speech,
         sounds: Sounds,
@@ -116,7 +98,7 @@ class Broadcasts:
         health: Health,
     ) -> None:
         self._clock, self._store, self._estate, self._boards = clock, store, estate, boards
-        self._ladder, self._sounds, self._feed, self._health = ladder, sounds, feed, health
+        self._routine, self._ladder, self._sounds, self._feed, self._health = routine, ladder, sounds, feed, health
         self._announcer = Announcer(speech=speech, sounds=sounds, health=health)
         self._changing = asyncio.Lock()  # two officers at once: the second starts from what the first has left
         self._late_speech: set[asyncio.Task[None]] = set()
@@ -175,6 +157,9 @@ class Broadcasts:
         was = await self._changeable(broadcast, by, over_is_fine=True)
         if not was.is_live(self._clock.now_ms()):
             return Outcome((broadcast,), repeated=True)
+        if was.programme:
+            ids = await self._routine.silence([broadcast].__contains__, by=by, verb="stop")
+            return Outcome(ids or (broadcast,), repeated=not ids)
 
         def change() -> Change:
             now_ms, now = self._clock.now_ms(), self._boards.carried.get(broadcast)
@@ -185,7 +170,7 @@ class Broadcasts:
         return outcome if outcome.ids else Outcome((broadcast,), repeated=True)
 
     async def stop_all(self, *, by: Officer) -> Outcome:
-        """Take everything of one's own level and area off the air, live and exercise."""
+        """Take everything of one's own level and area off the air, live and exercise; of programmes, what is running."""
         by.must_command("stop all broadcasts")
 
         def change() -> Change:
@@ -198,7 +183,9 @@ class Broadcasts:
             ]
             return over, []
 
-        return await self.commit(change, by=by, verb="stop all")
+        outcome = await self.commit(change, by=by, verb="stop all")
+        ours = [one.id for one in self._routine.running() if one.order.level <= by.level and self._is_inside(one, by)]
+        return Outcome((*outcome.ids, *await self._routine.silence(ours.__contains__, by=by, verb="stop all")))
 
     async def all_clear(
         self, broadcast: str, *, by: Officer, areas: Sequence[str] = (), text: str = "", once: OnceKey | None = None
@@ -286,7 +273,7 @@ class Broadcasts:
 
     async def get(self, broadcast: str) -> Broadcast:
         """:raises UnknownBroadcast: there is none of that id."""
-        if (carried := self._boards.carried.get(broadcast)) is not None:
+        if (carried := self._boards.carried.get(broadcast) or self._routine.find(broadcast)) is not None:
             return carried
         found = await self._store.read(lambda tx: tx.broadcasts.get(broadcast))
         if found is None:
@@ -404,6 +391,8 @@ class Broadcasts:
         now_ms = self._clock.now_ms()
         if over_is_fine and not was.is_live(now_ms):
             return was
+        if was.programme and not over_is_fine:
+            raise InvalidRequest([Fault("broadcast", "is-of-programme")])
         must_be_changeable(was, by, now_ms)
         if was.order.level == by.level and not self._is_inside(was, by):
             by.must_hold(*was.order.areas)
@@ -469,9 +458,7 @@ def _within(order: Order, areas: Sequence[str]) -> tuple[str, ...]:
 
 
 def _repeat(kept: KeptAnswer, once: OnceKey) -> Outcome:
-    if kept.body_hash != once.body_hash:
-        raise KeyReused(once.key)
-    return Outcome(tuple(kept.answer.split()), repeated=True)
+    return Outcome(tuple(once.words(kept)), repeated=True)
 
 
 def _save_all(tx: Tx, broadcasts: Iterable[Broadcast]) -> None:

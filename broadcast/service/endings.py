@@ -12,7 +12,8 @@ from broadcast.clock import Clock
 from broadcast.domain.broadcasts import Broadcast, InvalidRequest, StartBroadcast
 from broadcast.domain.officers import Officer
 from broadcast.domain.templates import Worded
-from broadcast.service.broadcasts import Broadcasts, OnceKey, Outcome
+from broadcast.service.broadcasts import Broadcasts, Outcome
+from broadcast.service.once import OnceKey
 from broadcast.service.ports import Speech, SpeechFailed, Spoken
 from broadcast.service.wording import Wording
 from endpoints.protocol import Band, Kind, Tone

@@ -17,6 +17,7 @@ from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
 from broadcast.service.ports import ReportRow, Store, StoreRefused, StoreUnavailable, Wire, WireDown
 from broadcast.service.presence import Speakers
+from broadcast.service.staging import Staging
 from broadcast.service.time_answers import TimeAnswers
 from endpoints.area_codes import ancestors
 from endpoints.protocol import (
@@ -27,9 +28,11 @@ from endpoints.protocol import (
     OrderRule,
     Ping,
     Report,
+    Stock,
     decode_hello,
     decode_ping,
     decode_report,
+    decode_stock,
 )
 from endpoints.sealing import Message, NotAuthentic, Signer, open_from_speaker
 
@@ -39,7 +42,7 @@ BATCH_EVERY_S = 0.001  # the writer gathers too; what came in one read of the so
 TRY_AGAIN_S = 1.0
 BURST, PER_S = 200.0, 10.0  # report entries that one speaker may say at once, and steadily
 STALE_HELLO_MS = 120_000
-MAX_UNKNOWN = 20
+MAX_UNKNOWN = 256  # in one batch: a county that was cut off for a day speaks of many; what is left over is said again
 
 _ROOTS = {LIVE_ROOT: False, EXERCISE_ROOT: True}
 
@@ -63,12 +66,14 @@ class Ingest:
         boards: Boards,
         ladder: Ladder,
         speakers: Speakers,
+        staging: Staging,
         health: Health,
         signers: Mapping[bool, Signer],
         rule: OrderRule,
     ) -> None:
         self._clock, self._store, self._wire, self._estate = clock, store, wire, estate
         self._boards, self._ladder, self._speakers, self._health = boards, ladder, speakers, health
+        self._staging = staging
         self._time = TimeAnswers(
             clock=clock, wire=wire, boards=boards, speakers=speakers, health=health, signers=signers, rule=rule
         )
@@ -103,6 +108,9 @@ class Ingest:
             elif kind == "ping":
                 ping = decode_ping(open_from_speaker(payload, Message.PING, exercise=exercise, key=key))
                 self._ping(ping, rest, exercise, received_us)
+            elif kind == "stock":
+                stock = decode_stock(open_from_speaker(payload, Message.STOCK, exercise=exercise, key=key))
+                self._stock(stock, rest)
             elif kind == "gone":
                 self._speakers.gone(rest)
                 self._done(token)
@@ -174,18 +182,16 @@ class Ingest:
 
     async def _of_older(self, rows: list[ReportRow]) -> list[ReportRow]:
         """Reports about broadcasts whose ladder is not in memory: it is fetched if there is such a broadcast. Late news is news."""
-        unknown = {row.order for row in rows if not self._ladder.knows(row.order)}
-        if len(unknown) > MAX_UNKNOWN:
-            self._health.count("reports_unknown_order", len(unknown))
-            return []
+        unknown = list(dict.fromkeys(row.order for row in rows if not self._ladder.knows(row.order)))
         try:
-            there = await self._store.read(lambda tx: [one for order in unknown if (one := tx.broadcasts.get(order))])
+            there = await self._store.read(lambda tx: tx.broadcasts.get_all(unknown[:MAX_UNKNOWN]))
             await self._ladder.load(there)
         except StoreUnavailable as err:  # they are not confirmed, so the speakers say them again
             self._health.raise_("store-unavailable", cause=err.cause)
             return []
         known = {one.id for one in there}
-        self._health.count("reports_unknown_order", sum(row.order in unknown - known for row in rows))
+        strange = frozenset(unknown) - known
+        self._health.count("reports_unknown_order", sum(row.order in strange for row in rows))
         return [row for row in rows if row.order in known]
 
     def _may_say(self, speaker: str, entries: int) -> bool:
@@ -206,13 +212,23 @@ class Ingest:
             self._speakers.status(speaker).bad_reports += 1
         self._done(token)
 
-    # ---- heartbeats and the time --------------------------------------------------------------------------------------------
+    # ---- stock, heartbeats and the time --------------------------------------------------------------------------------------------
 
     def _ping(self, ping: Ping, speaker: str, exercise: bool, received_us: int) -> None:
         if ping.speaker != speaker:
             self._refuse("forged", speaker, 0)
         elif not self._time.ping(speaker, ping.nonce, exercise=exercise, received_us=received_us):
             self._refuse("too_fast", speaker, 0)
+
+    def _stock(self, stock: Stock, speaker: str) -> None:
+        if stock.speaker != speaker:
+            self._refuse("forged", speaker, 0)
+        elif not self._may_say(speaker, 1):
+            self._refuse("too_fast", speaker, 0)
+        elif abs(self._clock.now_ms() - stock.at_ms) > STALE_HELLO_MS:  # perhaps a recording; it says it again
+            self._refuse("stale_stock", speaker, 0)
+        else:
+            self._staging.take(stock)
 
     def _hello(self, hello: Hello, speaker: str, exercise: bool, received_us: int) -> None:
         if hello.speaker != speaker:

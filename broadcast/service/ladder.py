@@ -25,6 +25,7 @@ AFTER_STOP_S = 15.0
 CALM_S, BEHIND_AT_MOST_S = 0.4, 5.0
 CLOCKS_DIFFER_MS = 2_000  # a speaker's time is right to half a round trip, at most 2.5 s after a bad line
 KEEP_BROADCASTS = 100  # ladders of officers in memory; older ones are read from the table
+LOAD_AT_ONCE = 20
 KEEP_ROUTINE = 60_000  # deliveries of programmes in memory: a day of a county in which every village has its own
 
 
@@ -99,17 +100,22 @@ class Ladder:
 
     async def load(self, carried: Iterable[Broadcast]) -> None:
         """After a start: the rows as they are, and every report told again; what it leads to is the same."""
-        for broadcast in carried:
-            rows, reports = await self._store.read(_told(broadcast.id))
-            if broadcast.id in self._rungs:  # somebody else was quicker
-                continue
-            names = [row.speaker for row in rows] or [one.id for one in self._estate.meant_by(broadcast.order)]
-            rung = self._open(broadcast, names)
-            if not rows:
-                self._unexpected.append(broadcast.id)
-            self._remember(rung, rows, {report.speaker for report in reports})
-            self.take(reports)
+        wanted = list(carried)
+        for at in range(0, len(wanted), LOAD_AT_ONCE):
+            some = wanted[at : at + LOAD_AT_ONCE]
+            told = await self._store.read(_told([one.id for one in some]))
+            for broadcast, (rows, reports) in zip(some, told, strict=True):
+                if broadcast.id not in self._rungs:  # nobody else was quicker
+                    self._load(broadcast, rows, reports)
         self.tick()
+
+    def _load(self, broadcast: Broadcast, rows: Sequence[DeliveryRow], reports: Sequence[ReportRow]) -> None:
+        names = [row.speaker for row in rows] or [one.id for one in self._estate.meant_by(broadcast.order)]
+        rung = self._open(broadcast, names)
+        if not rows:
+            self._unexpected.append(broadcast.id)
+        self._remember(rung, rows, {report.speaker for report in reports})
+        self.take(reports)
 
     def _remember(self, rung: _Rung, rows: Iterable[DeliveryRow], told: Container[str]) -> None:
         """Where it stood at speakers whose reports are not kept any more."""
@@ -315,5 +321,5 @@ def waited_until_ms(broadcast: Broadcast) -> int:
     return int((_end_by(broadcast) + 2 * BEHIND_AT_MOST_S) * 1000)
 
 
-def _told(order: str) -> Callable[[Tx], tuple[Sequence[DeliveryRow], Sequence[ReportRow]]]:
-    return lambda tx: (tx.deliveries.of(order), tx.reports.of(order))
+def _told(orders: Sequence[str]) -> Callable[[Tx], list[tuple[Sequence[DeliveryRow], Sequence[ReportRow]]]]:
+    return lambda tx: [(tx.deliveries.of(order), tx.reports.of(order)) for order in orders]

@@ -175,15 +175,16 @@ class ProgrammeBoards:
             self._ladder.change(one)
         await self._retained.publish_all([(False, scope) for scope in versions])
 
-    async def silence(self, choose: Callable[[], Iterable[Broadcast]], *, by: Officer, verb: str) -> tuple[str, ...]:
+    async def silence(self, chosen: Callable[[str], bool], *, by: Officer, verb: str) -> tuple[str, ...]:
         """Take occurrences off the boards, whether they sound or not; absence is the cancel.
 
-        :param choose: says, from the rows at that moment, which.
+        :param chosen: says of an id whether that one is meant; those that are over are not.
         :raises StoreUnavailable: nothing was changed.
         """
         async with self._changing:
             now_ms = self._clock.now_ms()
-            over = [ended(one, Life.STOPPED, by=by.name, now_ms=now_ms) for one in choose() if one.is_live(now_ms)]
+            live = [one for one in self._rows.values() if one.is_live(now_ms) and chosen(one.id)]
+            over = [ended(one, Life.STOPPED, by=by.name, now_ms=now_ms) for one in live]
             if not over:
                 return ()
             rows = {**self._rows, **{one.id: one for one in over}}

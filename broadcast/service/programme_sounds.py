@@ -25,7 +25,7 @@ class ProgrammeSounds:
 
     def known(self, source: Source) -> frozenset[bytes]:
         """Those of its files that are in the library and may sound."""
-        return frozenset(asset for asset in assets_of(source) if self._sounds.find(asset) is not None)
+        return frozenset(asset for asset in assets_of(source) if not self._sounds.fault(asset))
 
     def part(self, asset: bytes) -> Part:
         """:raises MissingFile: it is not in the library."""

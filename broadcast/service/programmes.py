@@ -31,9 +31,9 @@ from broadcast.domain.programmes import (
     as_of_today,
 )
 from broadcast.service.boards import Boards
-from broadcast.service.broadcasts import KeyReused, OnceKey
 from broadcast.service.estate import Estate
 from broadcast.service.health import Health
+from broadcast.service.once import OnceKey
 from broadcast.service.ports import ActRow, KeptAnswer, SpeechFailed, Store, StoreUnavailable, Tx
 from broadcast.service.programme_boards import ProgrammeBoards
 from broadcast.service.programme_sounds import MissingFile, ProgrammeSounds, assets_of
@@ -403,7 +403,5 @@ class Programmes:
 
 
 def _repeat(kept: KeptAnswer, once: OnceKey) -> Saved:
-    if kept.body_hash != once.body_hash:
-        raise KeyReused(once.key)
-    name, _, revision = kept.answer.partition(" ")
+    name, revision = once.words(kept)
     return Saved(name, int(revision), repeated=True)

@@ -57,6 +57,21 @@ class TooManyStreams(BroadcastError):
         super().__init__(f"the wall is open in {most} windows already; close one")
 
 
+class TownshipBusy(BroadcastError):
+    """The speakers of this township have fetched as much as its line shall carry for now."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"this township has its share of the line for now; ask again in {retry_after_s} s")
+
+
+class RevisionNeeded(BroadcastError):
+    """A change has to say which revision it starts from."""
+
+    def __init__(self) -> None:
+        super().__init__("send the ETag of what you have read as If-Match, so that nobody's work is overwritten")
+
+
 class NotFound(BroadcastError):
     """Nothing is served under this address."""
 

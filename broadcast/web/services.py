@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from broadcast.clock import Clock
+from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import Assets
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
@@ -16,7 +17,9 @@ from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.latency import Latency
 from broadcast.service.officers import Officers
+from broadcast.service.planning import Planning
 from broadcast.service.presence import Speakers
+from broadcast.service.programmes import Programmes
 from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
@@ -43,6 +46,9 @@ class Services:
     latency: Latency
     wording: Wording
     endings: Endings
+    programmes: Programmes
+    planning: Planning
+    gate: AssetGate
     wire_up: Callable[[], bool]
     assets: Assets
     asset: Callable[[str], Path | None]

@@ -42,12 +42,14 @@ from endpoints.sealing import (
     Sm2Signer,
     TrustedKey,
     TrustStore,
+    asset_pass,
     broker_password,
     key_id_of,
     open_from_speaker,
     seal,
     seal_by_speaker,
     speaker_key,
+    speaker_of_pass,
     verify,
 )
 from tests.endpoints.wire_examples import (
@@ -506,3 +508,14 @@ def test_an_sm2_signer_refuses_what_is_no_secret() -> None:
     for secret in (bytes(32), b"", sm2.ORDER.to_bytes(32, "big")):
         with pytest.raises(sm2.BadSm2Key):
             Sm2Signer(secret)
+
+
+def test_a_pass_for_files_belongs_to_one_speaker_and_key() -> None:
+    keys = {"s-1-1": b"\1" * 32, "s-1-2": b"\2" * 32}
+    shown = asset_pass(keys["s-1-1"], "s-1-1")
+    assert speaker_of_pass(shown, keys.get) == "s-1-1"
+    assert speaker_of_pass(shown.replace("s-1-1", "s-1-2"), keys.get) == ""
+    assert speaker_of_pass(asset_pass(b"\3" * 32, "s-1-1"), keys.get) == ""
+    assert [speaker_of_pass(junk, keys.get) for junk in ("", ".", "s-1-1", "s-1-1.", "s-9-9.00", "é\udc80.x")] == [
+        ""
+    ] * 6

@@ -57,7 +57,7 @@ async def test_a_broadcast_is_over_everywhere_when_its_sound_has_ended(forty: Ci
 
 
 async def test_the_same_trigger_twice_sounds_once(forty: City) -> None:
-    from broadcast.service.broadcasts import OnceKey
+    from broadcast.service.once import OnceKey
 
     once = OnceKey.of("k-1", "body")
     both = await asyncio.gather(*(forty.server.broadcasts.start(RED, by=OFFICER, once=once) for _ in range(20)))
