@@ -144,7 +144,7 @@ def preview(
         [programme, *(one for one in others if one.id != programme.id)],
         Span(calendar, from_ms, until_ms),
         contents=contents,
-        live=[order for order in live if not order.exercise],
+        live=list(live),
         quiet=quiet,
         rule=rule,
     )

@@ -132,7 +132,7 @@ class _Days:
     """All days of a zone that can have to do with a span, as columns; index 0 is the day `first` (`date.toordinal`)."""
 
     def __init__(self, zone: str, calendar: Calendar, from_ms: int, until_ms: int) -> None:
-        # A day more at both ends: a gap moves what lies in it to a later instant, at midnight even to another day.
+        # A day more at both ends: where the clock goes back over midnight, the date does too.
         self.first = wall_time(zone, from_ms).toordinal() - 1
         last = wall_time(zone, until_ms).toordinal() + 1
         self.dates = [date.fromordinal(ordinal) for ordinal in range(self.first, last + 1)]

@@ -160,7 +160,7 @@ def test_a_part_in_the_quiet_hours_is_told_and_no_clash_is_made_of_it() -> None:
 
 def test_an_older_revision_of_itself_and_an_exercise_are_nothing_to_it() -> None:
     exercise = an_emergency(exercise=True)
-    assert seen(programme(1, revision=2), programme(1), live=[exercise]).clashes == ()
+    assert seen(programme(1, revision=2), programme(1, "08:10"), live=[exercise]).clashes == ()
 
 
 def an_emergency(**changed: object) -> Order:
@@ -191,6 +191,9 @@ def test_a_speaker_named_by_itself_is_told_by_its_name_where_its_village_is_not_
     own = replace(programme(2, "08:10", 10, owner=EAST), areas=(), speakers=("s-1",))
     (line,) = seen(programme(1), own, speakers={"s-1": E1}).clashes
     assert line.where == Where((), 0, ("s-1",))
+    both = replace(own, areas=(E1,))
+    (line,) = seen(programme(1), both, speakers={"s-1": E1}).clashes
+    assert line.where == Where((E1,), 1)
 
 
 def test_villages_taken_out_are_not_affected() -> None:
@@ -227,14 +230,15 @@ BUDGET = [AreaPlan(EAST, budget_min=60), AreaPlan(E1, budget_min=90)]
 
 
 def test_more_than_the_days_budget_is_told_with_what_falls_silent() -> None:
-    township, evening = programme(2, "09:00", 20, owner=EAST), programme(3, "19:00", 15)
+    township, evening = programme(2, "09:00", 30, owner=EAST), programme(3, "19:00", 15)
     found = seen(programme(1), township, on(evening, weekdays=frozenset({3})), plans=BUDGET).over_budget
-    assert found == (OverBudget(60, 65, (WEEK[2],), Where((E2, E3), 2), (ulid(3),)),)
+    assert found == (OverBudget(60, 75, (WEEK[2],), Where((E2, E3), 2), (ulid(3),)),)
 
 
 def test_what_sounds_at_the_same_time_or_in_the_quiet_hours_is_counted_once_or_not_at_all() -> None:
     plans = [AreaPlan(CITY, budget_min=60)]
-    assert seen(programme(1, minutes=60), programme(2, "08:10", 20, owner=EAST), plans=plans).over_budget == ()
+    inside = programme(2, "08:10", 20, owner=EAST), programme(3, "08:40", 10, owner=EAST)
+    assert seen(programme(1, minutes=60), *inside, plans=plans).over_budget == ()
     assert seen(programme(1, "21:00", 120), plans=plans).over_budget == ()
     assert seen(programme(1, minutes=90), contents={ulid(1): Content((part(50),))}, plans=plans).over_budget == ()
     (found,) = seen(programme(1, minutes=61), plans=plans).over_budget
@@ -420,3 +424,35 @@ def test_the_longest_programme_still_sounds_when_it_is_asked_for_that_much_earli
 def test_a_span_in_which_it_never_sounds_is_empty(count: int) -> None:
     one = on(programme(1), first=date(2027, 1, 1))
     assert seen(one, *[programme(2)] * count) == Preview(count=0, villages=5)
+
+
+def test_midnight_in_greenwich_is_no_border() -> None:
+    (line,) = seen(programme(1, "07:50", 20), programme(2, "08:00", 5, owner=E1)).clashes
+    assert line.when == When(at("08:00"), at("08:05"), WEEK)
+
+
+def test_what_two_others_have_with_each_other_is_not_this_programmes_business() -> None:
+    others = programme(2, "08:20", 30, owner=EAST), programme(3, "08:40", 20, owner=E1)
+    found = seen(programme(1), *others).clashes
+    assert [(one.winner.programmes, one.loser.programmes) for one in found] == [((ulid(2),), (ulid(1),))]
+
+
+def test_what_is_in_between_on_some_days_only_makes_no_other_day_forgotten() -> None:
+    """The villages' programmes begin at the same time and last differently; on Mondays the county bridges them and the new one."""
+    new = programme(1, "08:50", 20)
+    bridge = on(programme(2, "08:20", 40), weekdays=frozenset({1}))
+    short, long = programme(3, "08:00", 25, owner=E1), programme(4, "08:00", 60, owner=W1)
+    found = {(one.winner.programmes, one.when.days) for one in seen(new, bridge, short, long).clashes}
+    assert ((ulid(4),), WEEK) in found
+    assert not any(winner == (ulid(3),) for winner, _ in found)
+
+
+def test_the_quiet_hours_come_at_another_wall_time_when_the_clocks_have_changed() -> None:
+    """14:50 in Berlin is 20:50 in Beijing in summer and 21:50 in winter."""
+    new, village = (
+        programme(1, "14:50", zone="Europe/Berlin"),
+        programme(2, "15:05", 10, owner=E1, zone="Europe/Berlin"),
+    )
+    found = seen(new, village, from_ms=utc_ms(2026, 10, 24), until_ms=utc_ms(2026, 10, 26))
+    assert [(one.when.begins, one.when.days) for one in found.clashes] == [(at("15:05"), (date(2026, 10, 24),))]
+    assert [one.when for one in found.quiet] == [When(at("15:00"), at("15:20"), (date(2026, 10, 25),))]

@@ -120,6 +120,11 @@ def test_an_equal_one_with_a_hard_time_takes_the_air_and_with_a_grace_it_waits_t
     ]
 
 
+def test_what_has_been_played_out_as_another_begins_is_not_begun_again_after_it() -> None:
+    first, second = an_order("A", sound=10, resume=Resume.RESTART), local(an_order("T", 10, 5))
+    assert told(first, second) == [(0, 10, "A", ""), (10, 15, "T", ""), (15, 30, "", "")]
+
+
 def test_what_cannot_begin_by_its_latest_start_never_sounds() -> None:
     first, second = an_order("A"), an_order("B", 10, 30, start_by_ms=EIGHT + 15 * MINUTE_MS)
     assert fought(first, second) == [(10, 15, "A", "B", Cause.BEGAN_FIRST, Effect.LOST)]
