@@ -84,6 +84,7 @@ NEXT: dict[State, dict[Cause, State]] = {
 }
 
 
+_WORD = {S.SCHEDULED: R.SCHEDULED, S.SOUNDING: R.SOUNDING, S.INTERRUPTED: R.INTERRUPTED}  # what says that it is there
 _WAIT_FOR_END = (S.SCHEDULED, S.SOUNDING, S.INTERRUPTED)  # the speaker has said that it knows; it will say more
 
 
@@ -137,7 +138,8 @@ class Delivery:
             self.wake_at = min(self.wake_at, end_by)
 
     def hear(self, stage: Stage, reason: Reason = Reason.NONE) -> Changed | None:
-        """Take in a report; MQTT may repeat it, and a repeat has no effect.
+        """Take in a report; MQTT may repeat it, and a repeat has no effect. A new reason for the same state is news: the fallback
+        sounds in place of what began, or an order waits for the morning now.
 
         :raises ImpossibleReport: it cannot follow; the state stays. A fault at the speaker, or a forgery.
         """
@@ -153,7 +155,7 @@ class Delivery:
         before, after = self.state, NEXT[self.state].get(cause)
         if after is None:
             raise ImpossibleReport(self.speaker, before, cause)
-        if after is before:
+        if after is before and (reason in {Reason.NONE, self.reason} or _WORD.get(before) is not cause):
             return None
         self.state, self.reason = after, reason
         self._set_wake(before)

@@ -58,8 +58,10 @@ def test_every_state_with_every_cause(before: State, cause: Cause, after: State 
             with pytest.raises(ImpossibleReport):
                 delivery.hear(cause, Reason.MUTED)
             assert (delivery.state, delivery.reason) == (before, Reason.NONE)
-        elif after is before:
+        elif after is before and before.name != cause.name:
             assert delivery.hear(cause, Reason.MUTED) is None
+        elif after is before:
+            assert delivery.hear(cause) is None
         else:
             assert delivery.hear(cause, Reason.MUTED) == Changed("o-1", "v-017", after, Reason.MUTED)
             assert (delivery.state, delivery.reason) == (after, Reason.MUTED)
@@ -100,6 +102,26 @@ def test_late_news_is_news() -> None:
     assert delivery.wake_at == END_BY
     delivery.tick(END_BY)
     assert delivery.hear(Stage.FINISHED) == Changed("o-1", "v-017", State.DONE, Reason.NONE)
+
+
+@pytest.mark.parametrize("stage", [Stage.SCHEDULED, Stage.SOUNDING, Stage.INTERRUPTED])
+def test_a_new_reason_for_the_same_state_is_news_once_and_is_not_taken_back(stage: Stage) -> None:
+    delivery = fresh()
+    delivery.hear(stage)
+    state, wake_at = delivery.state, delivery.wake_at
+    assert delivery.hear(stage, Reason.FALLBACK) == Changed("o-1", "v-017", state, Reason.FALLBACK)
+    for repeated in (Reason.FALLBACK, Reason.NONE):
+        assert delivery.hear(stage, repeated) is None
+    assert delivery.hear(Stage.RECEIVED, Reason.BUSY) is None
+    assert (delivery.state, delivery.reason, delivery.wake_at) == (state, Reason.FALLBACK, wake_at)
+
+
+@pytest.mark.parametrize("stage", [Stage.FINISHED, Stage.STOPPED, Stage.FAILED, Stage.REFUSED, Stage.MISSED])
+def test_the_first_reason_of_an_end_stands(stage: Stage) -> None:
+    delivery = fresh()
+    delivery.hear(stage, Reason.BUSY)
+    assert delivery.hear(stage, Reason.FALLBACK) is None
+    assert delivery.reason is Reason.BUSY
 
 
 def test_after_a_stop_nothing_is_waited_for_longer_than_is_said() -> None:
