@@ -17,10 +17,11 @@ EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 @dataclass(frozen=True, slots=True)
 class OverBudget:
-    """With it, there is more routine on these days than the villages' budget; what comes last in the day is refused.
+    """With it, there is more routine on these days than the villages' budget (超出每日时长).
 
     :param planned_min: on the worst of the days.
-    :param refused: ids of the programmes that fall silent or are broken off, on one or the other day.
+    :param refused: ids of the programmes that may not begin any more, on one or the other day; none where the last one that
+        begins within the budget goes beyond it.
     """
 
     budget_min: int
@@ -107,11 +108,14 @@ def _excess(plan: Plan, meant: Sequence[int], budget_min: int, about: int, quiet
 
 
 def _of_a_day(windows: Sequence[tuple[int, int, int]], budget_ms: int) -> tuple[int, set[int]]:
-    """How long something sounds, and whose end lies behind the point at which the budget is used up."""
-    planned_ms, end_ms, late = 0, 0, set[int]()
+    """How long something would sound, and what may not begin any more. What has begun goes on (`endpoints.budget`)."""
+    planned_ms, spent_ms, end_ms, refused = 0, 0, 0, set[int]()
     for from_ms, until_ms, owner in windows:
-        planned_ms += max(0, until_ms - max(from_ms, end_ms))
+        more_ms = max(0, until_ms - max(from_ms, end_ms))
+        planned_ms += more_ms
         end_ms = max(end_ms, until_ms)
-        if planned_ms > budget_ms:
-            late.add(owner)
-    return planned_ms, late
+        if spent_ms >= budget_ms:
+            refused.add(owner)
+        else:
+            spent_ms += more_ms
+    return planned_ms, refused

@@ -235,6 +235,11 @@ def test_more_than_the_days_budget_is_told_with_what_falls_silent() -> None:
     assert found == (OverBudget(60, 75, (WEEK[2],), Where((E2, E3), 2), (ulid(3),)),)
 
 
+def test_what_begins_within_the_budget_goes_on_to_its_end_and_is_told_as_too_much() -> None:
+    (found,) = seen(programme(1), programme(2, "09:00", 40), plans=[AreaPlan(CITY, budget_min=60)]).over_budget
+    assert (found.planned_min, found.refused) == (70, ())
+
+
 def test_what_sounds_at_the_same_time_or_in_the_quiet_hours_is_counted_once_or_not_at_all() -> None:
     plans = [AreaPlan(CITY, budget_min=60)]
     inside = programme(2, "08:10", 20, owner=EAST), programme(3, "08:40", 10, owner=EAST)
