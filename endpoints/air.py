@@ -12,7 +12,7 @@ from endpoints.budget import Budget
 from endpoints.effects import Effect, Identity, Play, Stop, Volume
 from endpoints.kept import Progress
 from endpoints.ledger import Ledger
-from endpoints.protocol import Kind, Order, OrderRule, Reason, Resume, Stage
+from endpoints.protocol import TONE_MS, Kind, Order, OrderRule, Reason, Resume, Stage
 from endpoints.shelf import NO_TERMS, Terms
 
 BLOCK_MS = 20  # sound is taken up at whole blocks of this length
@@ -313,8 +313,8 @@ def _sound_of(order: Order) -> tuple[object, ...]:
 
 def _where_and_when(order: Order, progress: Progress, now_ms: int) -> tuple[int, int | None]:
     """Where in its sound an order begins or goes on, milliseconds, and at which of the server's; None: at once."""
-    if _is_live(order):
-        return 0, None
+    if _is_live(order):  # it comes back without its tone: somebody is speaking
+        return TONE_MS[order.tone] if progress.first_started_ms else 0, None
     begun, late_ms = bool(progress.first_started_ms), now_ms - order.not_before_ms
     if order.resume is Resume.REJOIN and (begun or late_ms > IN_TIME_MS):
         from_ms = -(-(late_ms + IN_STEP_MS) // BLOCK_MS) * BLOCK_MS

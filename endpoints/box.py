@@ -183,6 +183,11 @@ class Box:
         self.player.stock_changed(self.clock.now())
         self._set_timer()
 
+    def time_us(self) -> int | None:
+        """The server's time; None while it is not known."""
+        line = self.player.time_line
+        return None if line is None else line.us(self.clock.now())
+
     def listen(self, topic: str, handler: Handler, *, qos: int = 0) -> None:
         """Subscribe to one more topic, now or when there is a connection, and again after each reconnect.
 

@@ -14,12 +14,17 @@ from typing import Protocol
 
 from audio_assets.live_codec import LiveDecoder
 from audio_assets.pcm import FRAME_BYTES, FULL_SCALE, RATE_HZ, SAMPLE_BYTES, Pcm, amplify, ramp
+from audio_assets.tones import ToneId, tone
+from endpoints.effects import Play
+from endpoints.in_step import longer, shorter
 from endpoints.jitter import CONCEAL_FRAMES, Jitter, Sound, Step, Tally
 from endpoints.live_packets import Packet, StreamGuard, StreamHead, head_topic, live_topic
 from endpoints.orders import Order
 from endpoints.protocol import BadMessage, root_of
 from endpoints.sealing import NotAuthentic
 from endpoints.shelf import Trust
+from endpoints.vocabulary import Reason
+from endpoints.voice_output import SoundUnavailable
 
 EARLY_PACKETS = 64  # that come before their head are put aside, 4 s of them
 CORRECT_US = 500  # a steady error of play-out above this is the crystals'; it is put right sample by sample
@@ -31,12 +36,10 @@ _US_PER_BYTE = 1_000_000 / (RATE_HZ * SAMPLE_BYTES)
 log = logging.getLogger(__name__)
 
 
-class StreamLost(Exception):
-    """Nothing has come for ten seconds."""
+class Listening(Protocol):
+    """A speaker's connection to the broker, and its time; `Box`."""
 
-
-class Line(Protocol):
-    """A speaker's connection to the broker; `Box`."""
+    def time_us(self) -> int | None: ...
 
     def listen(self, topic: str, handler: Callable[[bytes], None], *, qos: int = 0) -> None: ...
     def unlisten(self, topic: str) -> None: ...
@@ -62,7 +65,14 @@ class LiveTrack:
     absent = planned = False
     ready = True
 
-    def __init__(self, tone: Pcm, heard_us: Callable[[], int | None], *, from_ms: int = 0) -> None:
+    def __init__(
+        self,
+        tone: Pcm,
+        heard_us: Callable[[], int | None],
+        *,
+        from_ms: int = 0,
+    ) -> None:
+        self.closed: Callable[[], None] | None = None  # called once, when nobody wants to hear it any more
         self.at_end = False
         self.corrected = 0  # samples put in or left out to stay in step
         self._tone, self._tone_at = tone.data, from_ms * RATE_HZ // 1_000 * SAMPLE_BYTES
@@ -109,10 +119,13 @@ class LiveTrack:
         return True
 
     def close(self) -> None:
-        """Nothing is held open here."""
+        """Nobody listens to the stream any more; a frame that fades out can still be read."""
+        closed, self.closed = self.closed, None
+        if closed is not None:
+            closed()
 
     def read(self) -> bytes:
-        """:raises StreamLost: nothing has come for ten seconds."""
+        """:raises SoundUnavailable: nothing has come for ten seconds."""
         piece = self._tone[self._tone_at : self._tone_at + FRAME_BYTES]
         self._tone_at += len(piece)
         if len(piece) < FRAME_BYTES:
@@ -140,7 +153,7 @@ class LiveTrack:
             case Sound.CONCEAL:
                 return self._cover()
             case Sound.LOST:
-                raise StreamLost
+                raise SoundUnavailable(Reason.STREAM_LOST)
             case Sound.END:
                 self.at_end = True
                 return b""
@@ -165,10 +178,10 @@ class LiveTrack:
         self._error_us += (early_us - self._error_us) * SMOOTH
         if self._error_us > CORRECT_US:
             self.corrected += 1
-            return samples + samples[-SAMPLE_BYTES:]
+            return longer(samples, 1)
         if self._error_us < -CORRECT_US:
             self.corrected += 1
-            return samples[:-SAMPLE_BYTES]
+            return shorter(samples, 1)
         return samples
 
     def _cover(self) -> bytes:
@@ -192,16 +205,11 @@ class LiveTrack:
 
 
 class LiveStream:
-    """One stream that this speaker listens to, from `open` to `close`. Made and called in the event loop.
+    """One stream that this speaker listens to, from `open` to `close`. Made and called in the event loop."""
 
-    :param now_us: the server's time; None while it is not known.
-    """
-
-    def __init__(
-        self, order: Order, track: LiveTrack, line: Line, trust: Trust, *, area: str, now_us: Callable[[], int | None]
-    ) -> None:
+    def __init__(self, order: Order, track: LiveTrack, line: Listening, trust: Trust, *, area: str) -> None:
         self.refused = 0
-        self._track, self._line, self._now_us = track, line, now_us
+        self._track, self._line = track, line
         self._guard = StreamGuard(order, trust, area=area)
         root = root_of(order.exercise)
         self._head, self._packets = head_topic(root, order.stream), live_topic(root, order.stream)
@@ -217,7 +225,7 @@ class LiveStream:
         self._line.unlisten(self._head)
 
     def _hear_head(self, frame: bytes) -> None:
-        now_us, known = self._now_us(), self._guard.head
+        now_us, known = self._line.time_us(), self._guard.head
         if now_us is None:
             return
         try:
@@ -233,7 +241,7 @@ class LiveStream:
                 self._hear_packet(data)
 
     def _hear_packet(self, data: bytes) -> None:
-        now_us = self._now_us()
+        now_us = self._line.time_us()
         if now_us is None or self._guard.head is None:
             self._early.append(data)
             return
@@ -249,3 +257,29 @@ class LiveStream:
         self.refused += 1
         if self.refused == 1:
             log.warning("live %s refused: %s", what, err)
+
+
+class LiveOutput:
+    """The `Streams` of a real speaker: listens while an order sounds, and only then.
+
+    :param trust: which keys the speaker believes.
+    :param area: where it stands.
+    """
+
+    def __init__(self, trust: Trust, *, area: str) -> None:
+        self._trust, self._area = trust, area
+        self._line: Listening | None = None
+
+    def attach(self, line: Listening) -> None:
+        """There is a connection now."""
+        self._line = line
+
+    def open(self, play: Play, heard_us: Callable[[], int | None]) -> LiveTrack:
+        """Listen to the stream that the order names, until the track is closed."""
+        order = play.order
+        track = LiveTrack(tone(ToneId(order.tone)), heard_us, from_ms=play.from_ms)
+        if self._line is not None:
+            stream = LiveStream(order, track, self._line, self._trust, area=self._area)
+            track.closed = stream.close
+            stream.open()
+        return track

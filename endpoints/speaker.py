@@ -19,6 +19,7 @@ from audio_assets.pcm import FRAME_BYTES
 from endpoints.box import Box
 from endpoints.fetch import AssetFetcher
 from endpoints.kept import KeptFile
+from endpoints.live_output import LiveOutput
 from endpoints.provisioning import Provisioning
 from endpoints.sealing import asset_pass
 from endpoints.sinks import NoSoundCard, NullSink, Sink, open_sink
@@ -91,12 +92,15 @@ def open_or_await(spec: str) -> Sink:
 
 
 @asynccontextmanager
-async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink) -> AsyncIterator[Box]:
+async def running_speaker(
+    provisioning: Provisioning, *, state: Path, sink: Sink, ear: str = ""
+) -> AsyncIterator[Box]:
     """A real speaker, from switching on to an orderly leave.
 
     :param provisioning: of this one box; its first speaker is meant.
     :param state: what survives a power cut, and the cache of sound files.
     :param sink: closed at the end.
+    :param ear: what proves what was played: `sink`, `monitor:DEVICE` or `microphone:DEVICE`; empty for none.
     :raises FolderInUse: another process runs with it.
     :raises OSError: the folder can't be used.
     """
@@ -112,7 +116,8 @@ async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink
                 post = loop.call_soon_threadsafe
                 return Voice(sink, post=post, on_started=started, on_finished=finished, on_failed=failed)
 
-            output = VoiceOutput(make_voice, library, fetcher)
+            live = LiveOutput(provisioning.trust, area=config.area)
+            output = VoiceOutput(make_voice, library, fetcher, live=live)
             await output.start()
             try:
                 box = Box(
@@ -124,6 +129,7 @@ async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink
                     random=random,
                     pings=True,
                 )
+                live.attach(box)
                 box.start()
                 try:
                     yield box

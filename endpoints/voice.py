@@ -76,6 +76,7 @@ class Voice:
         self._on_started, self._on_finished, self._on_failed = on_started, on_finished, on_failed
         self._clock = SinkClock(trim_s=trim_s)
         self._line: Line = _no_line
+        self.leaves_at: float | None = None  # when the frame that is being read will be heard; for what follows a clock itself
         self._lock = threading.Lock()
         self._current: _Playing | None = None
         self._fading: _Playing | None = None
@@ -198,7 +199,8 @@ class Voice:
 
     def _read(self, playing: _Playing) -> bytes:
         try:
-            frame = playing.read(self._clock.next_leaves_at(self._sink.latency_s))
+            self.leaves_at = self._clock.next_leaves_at(self._sink.latency_s)
+            frame = playing.read(self.leaves_at)
         except Exception as err:  # whatever fetches or decodes: the sink must be fed
             self._fail(playing, err)
             return SILENT_FRAME

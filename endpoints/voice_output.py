@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, Protocol
 
 from audio_assets.cache import AssetCache
 from audio_assets.pcm import FRAME_MS
@@ -27,7 +27,7 @@ from endpoints.score import is_urgent, part_due, segments_of
 from endpoints.sinks import SinkLost
 from endpoints.sounds import Sounds
 from endpoints.staging import Fetcher, Staging
-from endpoints.track import Clip, Get, Slot, Sound, Track
+from endpoints.track import Clip, Get, Readable, Slot, Sound, Track
 from endpoints.vocabulary import TONE_MS, Kind, Reason, Resume
 from endpoints.voice import Voice
 
@@ -51,6 +51,18 @@ class SoundUnavailable(Exception):
         super().__init__(reason.name)
 
 
+class Live(Readable, Protocol):
+    """A stream that is listened to until it is closed."""
+
+    def close(self) -> None: ...
+
+
+class Streams(Protocol):
+    """Opens them; `live_output.LiveOutput`."""
+
+    def open(self, play: Play, heard_us: Callable[[], int | None]) -> Live: ...
+
+
 @dataclass(slots=True, eq=False)
 class _OnAir:
     """What has the air, sounding or waiting for its file.
@@ -64,7 +76,7 @@ class _OnAir:
     token: str
     at: float | None
     ends_at: float
-    sound: Guarded | None = None  # once it has begun
+    sound: Guarded | Live | None = None  # once it has begun
     heard: bool = False
     trouble: Reason = Reason.NONE
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
@@ -79,6 +91,8 @@ class _OnAir:
 class VoiceOutput:
     """The `Output` of a real speaker. Made inside the loop; `start` begins to feed the sink.
 
+    :param live: where streams come from; None: an order for one fails.
+
     :param make_voice: takes the three callbacks of `Voice` (started, finished, failed) and answers with one.
     :param fetcher: None when there is nowhere to fetch from: only what is in the cache sounds.
     :param now: the box's monotonic clock.
@@ -92,8 +106,10 @@ class VoiceOutput:
         *,
         random: Random | None = None,
         reels: Reels | None = None,
+        live: Streams | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._live = live
         self._voice = make_voice(self._on_started, self._on_finished, self._on_failed)
         self._loop, self._now = asyncio.get_running_loop(), now
         self._reels = reels or Reels()
@@ -222,6 +238,9 @@ class VoiceOutput:
 
     def _begin(self, on_air: _OnAir) -> None:
         play = on_air.play
+        if play.order.stream:
+            self._begin_live(on_air)
+            return
         get = self._get_in_time if play.order.kind is Kind.ROUTINE else self._get_or_fail
         track = Track(segments_of(play.order, lambda asset: partial(get, asset)), from_ms=play.from_ms)
         tell = partial(self._tell_trouble, on_air)
@@ -231,13 +250,26 @@ class VoiceOutput:
         else:
             self._spawn(self._sound_when_ready(on_air, sound), f"open {on_air.token}")
 
+    def _begin_live(self, on_air: _OnAir) -> None:
+        """Its tone, then the stream, each frame when it is due."""
+        if self._live is None:
+            self._fail_soon(on_air, Reason.STREAM_LOST)
+            return
+        on_air.sound = sound = self._live.open(on_air.play, self._heard_us)
+        self._sound(on_air, sound)
+
+    def _heard_us(self) -> int | None:
+        """Asked in the sound thread: the server's time when what is read now is heard."""
+        line = self._line()
+        return None if line is None else line.us(self._voice.leaves_at or self._now())
+
     async def _sound_when_ready(self, on_air: _OnAir, sound: Guarded) -> None:
         if not await asyncio.to_thread(sound.wait, READY_WITHIN_S):
             log.warning("%s: the disk has given nothing for %.0f s", on_air.token, READY_WITHIN_S)
         if on_air is self._on_air:
             self._sound(on_air, sound)
 
-    def _sound(self, on_air: _OnAir, sound: Guarded) -> None:
+    def _sound(self, on_air: _OnAir, sound: Guarded | Live) -> None:
         play = on_air.play
         self._voice.play(
             on_air.token,
@@ -247,7 +279,7 @@ class VoiceOutput:
             skip_ms=may_skip_ms(play),
         )
 
-    def _fading(self, on_air: _OnAir, sound: Guarded) -> FadeOut:
+    def _fading(self, on_air: _OnAir, sound: Guarded | Live) -> FadeOut:
         """The same, so that it fades out before the order's end."""
         fade, over_s = FadeOut(sound), on_air.play.order.fade_ms / 1_000
 
@@ -352,6 +384,10 @@ class VoiceOutput:
         filled = on_air.play.order.kind is Kind.ROUTINE and on_air.sound is not None
         if on_air is self._on_air and due is not None and not filled and self._sounds.get(due.asset) is None:
             self._fail(on_air, Reason.ASSET_MISSING)
+
+    def _fail_soon(self, on_air: _OnAir, reason: Reason) -> None:
+        """Nobody is told from inside `play`."""
+        self._loop.call_soon(lambda: self._fail(on_air, reason) if on_air is self._on_air else None)
 
     def _fail(self, on_air: _OnAir, reason: Reason) -> None:
         self._over()
