@@ -26,7 +26,7 @@ from endpoints.sinks import FRAME_S
 from endpoints.time_line import TimeLine
 from endpoints.vocabulary import Reason
 from endpoints.voice import Voice
-from endpoints.voice_output import OnError, OnTime, VoiceOutput
+from endpoints.voice_output import OnError, OnTime, Streams, VoiceOutput
 from tests.correlation import RATE_HZ, Samples, samples
 
 NOON_MS = 1_800_000_000_000  # the server's time when a studio opens
@@ -206,7 +206,7 @@ class Wire:
 class Studio:
     """One `VoiceOutput` with all that is real behind it."""
 
-    def __init__(self, folder: Path, *offered: Tape, held: tuple[Tape, ...] = ()) -> None:
+    def __init__(self, folder: Path, *offered: Tape, held: tuple[Tape, ...] = (), live: Streams | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self._opened = self.loop.time()
         self.cache = AssetCache(folder, max_bytes=10**9)
@@ -221,6 +221,7 @@ class Studio:
             self.line,
             random=Random(1),
             reels=self.reels,
+            live=live,
             now=self.loop.time,
         )
         self.output.on_change(self._changed)
@@ -279,13 +280,15 @@ class _Pumping:
 
 
 @asynccontextmanager
-async def studio(folder: Path, *offered: Tape, held: tuple[Tape, ...] = ()) -> AsyncIterator[Studio]:
+async def studio(
+    folder: Path, *offered: Tape, held: tuple[Tape, ...] = (), live: Streams | None = None
+) -> AsyncIterator[Studio]:
     """Open from noon on.
 
     :param offered: what a server has.
     :param held: what is in the cache.
     """
-    made = Studio(folder, *offered, held=held)
+    made = Studio(folder, *offered, held=held, live=live)
     await made.output.start()
     try:
         yield made
