@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from statistics import median
 from typing import Protocol
 
@@ -98,6 +99,45 @@ class SinkEar:
 
     def between(self, start: float, end: float) -> bytes | None:
         return self._memory.between(start, end)
+
+
+@contextmanager
+def hearing_with(spec: str, sink: Sink) -> Iterator[tuple[Sink, Hearing | None]]:
+    """The sink to play on and the ear of a setting: `sink`, `monitor:DEVICE`, `microphone:DEVICE`, or empty for none.
+
+    :raises ValueError: none of these.
+    """
+    kind, _, device = spec.partition(":")
+    if not spec:
+        yield sink, None
+    elif spec == "sink":
+        ear = SinkEar(sink)
+        yield ear, ear
+    elif kind in ("monitor", "microphone"):
+        card = CardEar(_Card(device), Ear.MONITOR if kind == "monitor" else Ear.MICROPHONE)
+        card.start()
+        try:
+            yield sink, card
+        finally:
+            card.close()
+    else:
+        raise ValueError(f"an ear is sink, monitor:DEVICE or microphone:DEVICE, not {spec!r}")
+
+
+class _Card:
+    """An input of a sound card, on the monotonic clock."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+
+    def pieces(self) -> Iterator[tuple[bytes, float]]:
+        from audio_assets.live_inputs import CardInput, NoInput  # noqa: PLC0415  only a box with an ear needs PyAudio's inputs
+
+        try:
+            for data, ended_us in CardInput(self._device).pieces():
+                yield data, time.monotonic() - (time.time() - ended_us / 1e6)
+        except NoInput as err:
+            raise OSError(str(err)) from err
 
 
 class Pieces(Protocol):

@@ -177,6 +177,11 @@ class Player:
         """Those that mean it and that their key may give: on its boards, and of its programmes what is near."""
         return tuple(self._mine.values())
 
+    @property
+    def boot(self) -> int:
+        """The random number of this start."""
+        return self._boot
+
     def time_ms(self, now: float) -> int | None:
         """The server's time, or None before the first fresh signed answer."""
         return self._time.now_ms(now)

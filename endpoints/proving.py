@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from typing import Protocol
 
 from audio_assets.correlation import find, level_dbfs, samples
 from audio_assets.pcm import RATE_HZ, SAMPLE_BYTES
@@ -17,9 +19,13 @@ from audio_assets.streamed import OpusFile
 from audio_assets.tones import ToneId, tone
 from endpoints.ear import Hearing
 from endpoints.effects import OnHand, Play, Wanted
+from endpoints.mqtt_link import LinkError
 from endpoints.orders import Part
 from endpoints.output import Output, Sounding
-from endpoints.proof import MAX_ERROR_US, QUIETEST_CB, Place, Proof, Window
+from endpoints.player import Player
+from endpoints.proof import MAX_ERROR_US, QUIETEST_CB, Place, Proof, Window, encode_proof, proof_topic
+from endpoints.protocol import root_of
+from endpoints.sealing import Message, seal_by_speaker
 from endpoints.time_line import TimeLine
 from endpoints.vocabulary import Reason
 from endpoints.windows import Listen, windows_of
@@ -27,11 +33,29 @@ from endpoints.windows import Listen, windows_of
 log = logging.getLogger(__name__)
 
 SEARCH_S = 1.0  # to either side of where the window should be
+LITTLE_S = 0.1
 SETTLE_S = 0.5  # after its end, until the ear has it
 WAITING_MAX = 64
+SAY_AGAIN_S = 5.0
 
-File = Callable[[bytes], OpusFile]
-Tell = Callable[[Proof], bool]
+
+class Files(Protocol):
+    """`AssetLibrary` is one."""
+
+    def path(self, sha256: bytes) -> Path: ...
+
+
+class Link(Protocol):
+    def publish(self, topic: str, payload: bytes, qos: int) -> object: ...
+
+
+class Box(Protocol):
+    """Whose output this is; `endpoints.box.Box`."""
+
+    @property
+    def player(self) -> Player: ...
+    @property
+    def link(self) -> Link: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -50,24 +74,13 @@ class _Listening:
 class Proving:
     """An `Output` that proves what another one plays.
 
-    :param file: the sound file of a hash; `OSError` when it is not here.
+    :param files: where the sound files lie by their hash.
     :param now: the box's monotonic clock, on which the ear's times are, too.
-    :param tell: sends a proof; False when it could not, and is tried again.
-    :param who: the speaker's id and the random number of this boot.
     """
 
-    def __init__(
-        self,
-        inner: Output,
-        ear: Hearing,
-        file: File,
-        *,
-        now: Callable[[], float],
-        tell: Tell,
-        who: Callable[[], tuple[str, int]],
-    ) -> None:
-        self._inner, self._ear, self._file = inner, ear, file
-        self._now, self._tell, self._who = now, tell, who
+    def __init__(self, inner: Output, ear: Hearing, files: Files, *, now: Callable[[], float]) -> None:
+        self._inner, self._ear, self._files, self._now = inner, ear, files, now
+        self._box: Box | None = None
         self._loop = asyncio.get_running_loop()
         self._line: Callable[[], TimeLine | None] = lambda: None
         self._sounds: _Listening | None = None
@@ -145,12 +158,9 @@ class Proving:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def say_again(self) -> None:
-        """The line is back: what could not be said then."""
-        waiting = list(self._unsaid)
-        self._unsaid.clear()
-        for proof in waiting:
-            self._say(proof)
+    def attach(self, box: Box) -> None:
+        """Whose output this is; before it starts."""
+        self._box = box
 
     async def close(self) -> None:
         """Give up what is still being listened to."""
@@ -178,14 +188,14 @@ class Proving:
         await asyncio.gather(*listening.tasks, return_exceptions=True)
         if not listening.windows:
             return
-        line, now = self._line(), self._now()
-        if line is None:
+        line, now, box = self._line(), self._now(), self._box
+        if line is None or box is None:
             return
-        order, (speaker, boot) = listening.play.order, self._who()
-        self._say(
+        order = listening.play.order
+        self._unsaid.append(
             Proof(
-                speaker=speaker,
-                boot=boot,
+                speaker=box.player.who.id,
+                boot=box.player.boot,
                 order=order.id,
                 revision=order.revision,
                 at_ms=line.us(now) // 1_000,
@@ -196,30 +206,50 @@ class Proving:
             )
         )
 
-    def _say(self, proof: Proof) -> None:
-        if not self._tell(proof):
-            self._unsaid.append(proof)
+        await self._say(box)
+
+    async def _say(self, box: Box) -> None:
+        """Everything that is unsaid, the oldest first; while the line is down it waits."""
+        who = box.player.who
+        topic = proof_topic(root_of(who.exercise), who.id)
+        while self._unsaid:
+            payload = encode_proof(self._unsaid[0])
+            frame = seal_by_speaker(payload, Message.PROOF, exercise=who.exercise, key=who.key)
+            try:
+                box.link.publish(topic, frame, 1)
+            except LinkError:
+                await asyncio.sleep(SAY_AGAIN_S)
+            else:
+                self._unsaid.popleft()
 
     # Listening ---------------------------------------------------------------------------------------------------------------
 
     async def _listen(self, listening: _Listening, window: Listen, starts_at: float) -> None:
         ends_at = starts_at + window.length_ms / 1_000
         await asyncio.sleep(max(0.0, ends_at + SEARCH_S + SETTLE_S - self._now()))
-        heard = self._ear.between(starts_at - SEARCH_S, ends_at + SEARCH_S)
+        before_s, heard = self._heard(starts_at, ends_at)
         if heard is None:
             log.debug("%s: nothing was listened to at its %s", listening.play.order.id, window.place.name)
             return
-        measure = partial(self._measure, window, heard)
+        measure = partial(self._measure, window, heard, before_s)
         try:
             listening.windows[window.place] = await asyncio.to_thread(measure)
         except (OSError, UnsupportedAudio, ValueError) as err:
             log.warning("%s: its %s can't be compared: %s", listening.play.order.id, window.place.name, err)
 
-    def _measure(self, window: Listen, heard: bytes) -> Window:
+    def _heard(self, starts_at: float, ends_at: float) -> tuple[float, bytes | None]:
+        """What the ear has, and how long before the window it begins; a speaker that was just switched on has little of before."""
+        for before_s in (SEARCH_S, LITTLE_S):
+            heard = self._ear.between(starts_at - before_s, ends_at + SEARCH_S)
+            if heard is not None:
+                return before_s, heard
+        return 0.0, None
+
+    def _measure(self, window: Listen, heard: bytes, before_s: float) -> Window:
         """In a thread: whether it is that sound, when, and how loud."""
         wanted, got = samples(self._source(window)), samples(heard)
         match = find(wanted, got)
-        error_us = round((match.at / RATE_HZ - SEARCH_S) * 1e6)
+        error_us = round((match.at / RATE_HZ - before_s) * 1e6)
         level = level_dbfs(got[match.at : match.at + len(wanted)])
         return Window(
             window.place,
@@ -235,7 +265,7 @@ class Proving:
             data = tone(ToneId(window.source)).data
             return data[begin * SAMPLE_BYTES : begin * SAMPLE_BYTES + size]
         got = bytearray()
-        reading = self._file(window.source.asset).read(begin)
+        reading = OpusFile.at(self._files.path(window.source.asset)).read(begin)
         try:
             for piece in reading:
                 got += piece

@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from random import SystemRandom
 
@@ -17,9 +18,11 @@ import aiohttp
 from audio_assets.cache import AssetCache
 from audio_assets.pcm import FRAME_BYTES
 from endpoints.box import Box
+from endpoints.ear import hearing_with
 from endpoints.fetch import AssetFetcher
 from endpoints.kept import KeptFile
 from endpoints.live_output import LiveOutput
+from endpoints.proving import Proving
 from endpoints.provisioning import Provisioning
 from endpoints.sealing import asset_pass
 from endpoints.sinks import NoSoundCard, NullSink, Sink, open_sink
@@ -92,9 +95,7 @@ def open_or_await(spec: str) -> Sink:
 
 
 @asynccontextmanager
-async def running_speaker(
-    provisioning: Provisioning, *, state: Path, sink: Sink, ear: str = ""
-) -> AsyncIterator[Box]:
+async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink, ear: str = "") -> AsyncIterator[Box]:
     """A real speaker, from switching on to an orderly leave.
 
     :param provisioning: of this one box; its first speaker is meant.
@@ -105,10 +106,11 @@ async def running_speaker(
     :raises OSError: the folder can't be used.
     """
     config, loop, random = provisioning.speakers[0], asyncio.get_running_loop(), SystemRandom()
-    with _locked(state):
+    with _locked(state), ExitStack() as opened:
         library = AssetCache(state / "assets", max_bytes=ASSET_CACHE_BYTES)
         shown = {"Lianbo-Speaker": asset_pass(config.key, config.id)}
         async with aiohttp.ClientSession(headers=shown) as session:
+            sink, hearing = opened.enter_context(hearing_with(ear, sink))
             url = provisioning.assets_url
             fetcher = AssetFetcher(session, url, library, random=random) if url else None
 
@@ -118,6 +120,7 @@ async def running_speaker(
 
             live = LiveOutput(provisioning.trust, area=config.area)
             output = VoiceOutput(make_voice, library, fetcher, live=live)
+            proving = None if hearing is None else Proving(output, hearing, library, now=time.monotonic)
             await output.start()
             try:
                 box = Box(
@@ -125,30 +128,35 @@ async def running_speaker(
                     provisioning.trust,
                     broker=provisioning.broker_for(config),
                     disk=KeptFile(state / "kept.cbor"),
-                    output=output,
+                    output=proving or output,
                     random=random,
                     pings=True,
                 )
                 live.attach(box)
+                if proving is not None:
+                    proving.attach(box)
                 box.start()
                 try:
                     yield box
                 finally:
                     await box.stop()
             finally:
+                if proving is not None:
+                    await proving.close()
                 await output.close()
 
 
-async def run_speaker(provisioning: Provisioning, *, state: Path, sink: str) -> None:
+async def run_speaker(provisioning: Provisioning, *, state: Path, sink: str, ear: str = "") -> None:
     """Until SIGTERM or SIGINT; then fades out, says goodbye to the broker and returns.
 
     :param sink: auto, null, wav:PATH, pyaudio[:DEVICE].
+    :param ear: see `running_speaker`.
     :raises FolderInUse, OSError, ValueError: it can't start.
     """
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with running_speaker(provisioning, state=state, sink=open_or_await(sink)) as box:
+    async with running_speaker(provisioning, state=state, sink=open_or_await(sink), ear=ear) as box:
         log.info("%s: speaks for %s; broker %r", box.player.who.id, box.player.who.area, box.link.address)
         tell_systemd("READY=1")
         await ended.wait()

@@ -99,6 +99,7 @@ class ServerDouble:
         self.entries: dict[str, list[Entry]] = {}
         self.bad: Counter[str] = Counter()
         self.gone: list[str] = []
+        self.proofs: list[bytes] = []
         self.stages: Counter[tuple[str, Stage]] = Counter()
         self.last_entry_at = 0.0
         self._seen: set[tuple[str, Entry]] = set()
@@ -113,7 +114,7 @@ class ServerDouble:
         )
 
     async def start(self) -> None:
-        subscribed = self.link.subscribe((f"{LIVE_ROOT}/{kind}/+", 1) for kind in ("hello", "report", "gone"))
+        subscribed = self.link.subscribe((f"{LIVE_ROOT}/{kind}/+", 1) for kind in ("hello", "report", "gone", "proof"))
         self.link.start()
         await subscribed
 
@@ -141,6 +142,9 @@ class ServerDouble:
         _, _, kind, speaker = topic.split("/")
         if kind == "gone":
             self.gone.append(speaker)
+            return
+        if kind == "proof":
+            self.proofs.append(payload)
             return
         try:
             message = Message.HELLO if kind == "hello" else Message.REPORT
