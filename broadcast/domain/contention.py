@@ -160,11 +160,10 @@ def contests(orders: Sequence[Order], turns: Sequence[Turn], rule: OrderRule) ->
     """Of what `play_through` found, each span in which one waits for another, with the reason and what becomes of it."""
     found: list[Contest] = []
     for loser in range(len(orders)):
-        spans = _waits(turns, loser)
-        for from_ms, until_ms, winner in spans:
+        heard = [turn.from_ms for turn in turns if turn.on_air == loser]
+        for from_ms, until_ms, winner in _waits(turns, loser):
             cause, facts = why(orders[winner], orders[loser], rule, from_ms)
-            effect = _effect(turns, loser, from_ms)
-            found.append(Contest(from_ms, until_ms, winner, loser, cause, facts, effect))
+            found.append(Contest(from_ms, until_ms, winner, loser, cause, facts, _effect(heard, from_ms)))
     return found
 
 
@@ -181,8 +180,8 @@ def _waits(turns: Sequence[Turn], loser: int) -> list[tuple[int, int, int]]:
     return spans
 
 
-def _effect(turns: Sequence[Turn], loser: int, waits_from_ms: int) -> Effect:
-    heard = [turn.from_ms for turn in turns if turn.on_air == loser]
+def _effect(heard: Sequence[int], waits_from_ms: int) -> Effect:
+    """:param heard: when it gets the air, in order."""
     if not heard:
         return Effect.LOST
     if heard[0] > waits_from_ms:
