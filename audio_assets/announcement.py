@@ -5,12 +5,14 @@ The attention signal is not in the file. It is built into every speaker, which s
 
 import hashlib
 import warnings
+from dataclasses import replace
 
 from audio_assets.codec import encode, measure, normalise
 from audio_assets.levels import CEILING_DBTP, SPEECH_LUFS
 from audio_assets.pcm import RATE_HZ, SAMPLE_BYTES, Pcm
 from audio_assets.rendering import Rendered
-from audio_assets.speech import DEFAULT_RATE, say
+from audio_assets.speech import DEFAULT_RATE, Speech, shipped
+from audio_assets.voices import DEFAULT_VOICE
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # pydub misses ffmpeg, which it is never asked to use: it gets samples, never files
@@ -24,17 +26,21 @@ EDGE_MS = 40  # kept before the first and after the last sound of a part
 SILENCE_DBFS = -50.0
 
 
-def compose(text: str, *, exercise: bool, rate: int = DEFAULT_RATE) -> Rendered:
+def compose(
+    text: str, *, exercise: bool, rate: int = DEFAULT_RATE, voice: str = DEFAULT_VOICE, speech: Speech | None = None
+) -> Rendered:
     """Render an announcement. An exercise (演练) says so before and after: the text alone cannot be had then.
 
-    :raises TextTooLong, TextEmpty, SpeechUnavailable: see `speech.say`.
+    :raises TextTooLong, SpeechTooLong, TextEmpty, TextHasMarkup, SpeechUnavailable: see `Speech.speak`.
     """
     texts = [EXERCISE_HEAD, text, EXERCISE_TAIL] if exercise else [text]
-    parts = [_trimmed(_segment(say(part, rate))) for part in texts]
-    whole = parts[0]
+    parts = [(speech or shipped()).speak(part, voice=voice, rate=rate) for part in texts]
+    whole = _trimmed(_segment(parts[0].pcm))
     for part in parts[1:]:
-        whole += AudioSegment.silent(PART_GAP_MS, RATE_HZ) + part
-    return finish(Pcm(whole.raw_data), text="".join(texts))
+        whole += AudioSegment.silent(PART_GAP_MS, RATE_HZ) + _trimmed(_segment(part.pcm))
+    made = finish(Pcm(whole.raw_data), text="".join(texts))
+    notes = dict.fromkeys(note for part in parts for note in part.notes)
+    return replace(made, words="。".join(part.words for part in parts), voice=parts[0].voice, notes=tuple(notes))
 
 
 def finish(pcm: Pcm, *, text: str = "", lufs: float = SPEECH_LUFS) -> Rendered:

@@ -1,104 +1,110 @@
-"""Mandarin speech: text → words (spoken) → numbered pinyin (pypinyin) → espeak-ng → samples. Instant, local, robotic.
+"""Mandarin speech (文字转语音): text → words (`spoken`) → syllables (`reading`) → samples, by an engine that gets no more."""
 
-Never espeak's voice `cmn`: in Debian 12 it reads Chinese characters as English letters. Characters become pinyin here,
-where polyphones come out right (重庆 chóng, 银行 háng), and the voice `cmn-latn-pinyin` is given syllables only.
-"""
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
 
-import shutil
-import struct
-import subprocess
-from collections.abc import Sequence
-
-from pypinyin import Style, lazy_pinyin
-
-from audio_assets.codec import resample
+from audio_assets import espeak, lexicon
+from audio_assets.kokoro import Kokoro
 from audio_assets.pcm import Pcm
-from audio_assets.rendering import SpeechUnavailable, TextEmpty, TextTooLong
-from audio_assets.spoken import DIGITS, is_hanzi, spoken
+from audio_assets.reading import Reading, read
+from audio_assets.rendering import Note, NoteCode, SpeechTooLong, TextEmpty, TextHasMarkup, TextTooLong
+from audio_assets.spoken import spoken
+from audio_assets.spoken.characters import holds_markup
+from audio_assets.voices import DEFAULT_VOICE, chosen
 
-ENGINE = "espeak-ng"
-VOICE = "cmn-latn-pinyin"
-MAX_CHARACTERS = 600  # two and a half minutes: longer than anyone listens to a warning
+ENGINE = espeak.ENGINE
+MAX_CHARACTERS = 600  # of an order's text; two and a half minutes: longer than anyone listens to a warning
+MAX_SYLLABLES = 1_000  # what 600 characters of letters and figures could become is cut off by refusing it
 DEFAULT_RATE = 175  # espeak's words a minute: three to four characters a second, for horns and echoes
-AMPLITUDE = "60"  # of 200; at its default of 100 the engine clips
 SLOWEST, FASTEST = 100, 250
-TIMEOUT_S = 20.0
-_AFTER_NUMBERS = DIGITS + "十百千万亿点第幺初周期"  # 一 keeps its tone after these
-_BEFORE_ORDINALS = DIGITS + "十点月日号级楼组队区班，。"  # and before these
 
 
-def say(text: str, rate: int = DEFAULT_RATE) -> Pcm:
-    """Speak a text. It takes about 20 ms of engine for ten seconds of sound; call it off the event loop.
+class Engine(Protocol):
+    """Makes sound of syllables."""
 
-    :param rate: espeak's words a minute, held between SLOWEST and FASTEST.
-    :raises TextTooLong: more than MAX_CHARACTERS.
-    :raises TextEmpty: nothing to say.
-    :raises SpeechUnavailable: no engine.
+    def say(self, reading: Reading, *, voice: str, rate: int) -> Pcm:
+        """:raises SpeechUnavailable: not installed, no such voice, failed, or took too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text as sound: who spoke, how it was read, and what the officer should know about it."""
+
+    pcm: Pcm
+    voice: str
+    words: str
+    notes: tuple[Note, ...]
+
+
+class Speech:
+    """Everything that speaks, with the readings of this installation.
+
+    :param readings: the operator's file of readings, its text; a broken one is not used and noted.
+    :param voices: the operator's folder of neural voices.
     """
-    rate = min(max(rate, SLOWEST), FASTEST)
-    wav = _espeak(pinyin(text), "-s", str(rate), "--stdout")
-    try:
-        rate_hz, samples = _samples_of(wav)
-    except (struct.error, ValueError) as err:
-        raise SpeechUnavailable(f"{ENGINE} gave no sound") from err
-    return resample(samples, rate_hz)
+
+    def __init__(self, *, readings: str = "", voices: Path | None = None) -> None:
+        self._voices = voices
+        self._engines: dict[str, Engine] = {"espeak": espeak.Espeak(), "kokoro": Kokoro(voices)}
+        self._lexicon, self._broken = lexicon.parse(lexicon.shipped()), ""
+        try:
+            self._lexicon += lexicon.parse(readings)
+        except lexicon.BadLexicon as err:
+            self._broken = str(err)
+
+    def read(self, text: str) -> Reading:
+        """How it will be read.
+
+        :raises TextTooLong, SpeechTooLong, TextEmpty, TextHasMarkup: it will not be spoken.
+        """
+        if len(text) > MAX_CHARACTERS:
+            raise TextTooLong(len(text), MAX_CHARACTERS)
+        if holds_markup(text):
+            raise TextHasMarkup
+        reading = read(spoken(text), self._lexicon)
+        if not reading.spoken:
+            raise TextEmpty
+        if reading.spoken > MAX_SYLLABLES:
+            raise SpeechTooLong(reading.spoken, MAX_SYLLABLES)
+        return reading
+
+    def speak(self, text: str, *, voice: str = DEFAULT_VOICE, rate: int = DEFAULT_RATE) -> Said:
+        """Speak a text; call it off the event loop.
+
+        :param voice: one that isn't there is replaced by the default, and noted.
+        :param rate: espeak's words a minute, held between SLOWEST and FASTEST; every voice follows it.
+        :raises TextTooLong, SpeechTooLong, TextEmpty, TextHasMarkup, SpeechUnavailable:
+        """
+        reading = self.read(text)
+        one = chosen(voice, self._voices)
+        notes = [Note(NoteCode.VOICE_MISSING, voice)] if one.name != voice else []
+        if reading.unknown:
+            notes.append(Note(NoteCode.UNKNOWN_CHARACTERS, "".join(dict.fromkeys(reading.unknown))))
+        if self._broken:
+            notes.append(Note(NoteCode.READINGS_BROKEN, self._broken))
+        rate = min(max(rate, SLOWEST), FASTEST)
+        pcm = self._engines[one.engine].say(reading, voice=one.name, rate=rate)
+        return Said(pcm, one.name, reading.words, tuple(notes))
 
 
-def phonemes(text: str) -> str:
-    """What the engine would say, in its own phoneme letters: for tests, so that the wrong voice is noticed."""
-    return " ".join(_espeak(pinyin(text), "-q", "-x").decode().split())
+@lru_cache(1)
+def shipped() -> Speech:
+    """With the readings and voices that come with the program."""
+    return Speech()
+
+
+def say(text: str, voice: str = DEFAULT_VOICE, rate: int = DEFAULT_RATE) -> Pcm:
+    """The sound of a text. See `Speech.speak`."""
+    return shipped().speak(text, voice=voice, rate=rate).pcm
 
 
 def pinyin(text: str) -> str:
-    """Syllables with tone numbers, tone changes of 一 and 不 applied: 不去一个 → bu2 qu4 yi2 ge4.
-
-    :raises TextTooLong, TextEmpty: see `say`.
-    """
-    if len(text) > MAX_CHARACTERS:
-        raise TextTooLong(len(text), MAX_CHARACTERS)
-    words = spoken(text)
-    if not any(map(is_hanzi, words)):
-        raise TextEmpty
-    # errors=list: a run of pauses stays one entry a character; the stub of pypinyin knows of strings only
-    syllables = lazy_pinyin(words, style=Style.TONE3, neutral_tone_with_five=True, errors=list)  # type: ignore[arg-type]
-    return " ".join(_syllable(words, syllables, index) for index in range(len(words))) + "."
+    """What the engine is given: syllables with tone numbers, tone changes of 一 and 不 applied."""
+    return espeak.numbered(shipped().read(text))
 
 
-def _syllable(words: str, syllables: Sequence[str], index: int) -> str:
-    char, syllable = words[index], syllables[index]
-    before, after = words[index - 1] if index else "。", words[index + 1] if index + 1 < len(words) else "。"
-    tone_after = syllables[index + 1][-1] if index + 1 < len(words) else ""
-    match char:
-        case "，" | "。":
-            return "," if char == "，" else "."
-        case "一" if before in _AFTER_NUMBERS or after in _BEFORE_ORDINALS:
-            return "yi1"
-        case "一":
-            return "yi2" if tone_after == "4" else "yi4"
-        case "不":
-            return "bu2" if tone_after == "4" else "bu4"
-        case _:
-            return syllable if syllable.isascii() else ""  # a character that pypinyin does not know
-
-
-def _espeak(syllables: str, *options: str) -> bytes:
-    engine = shutil.which(ENGINE)
-    if engine is None:
-        raise SpeechUnavailable(f"{ENGINE} is not installed; on Debian: apt-get install {ENGINE}")
-    command = [engine, "-v", VOICE, "-a", AMPLITUDE, "--stdin", *options]
-    try:
-        done = subprocess.run(command, input=syllables.encode(), capture_output=True, timeout=TIMEOUT_S, check=True)  # noqa: S603 no shell, no text in the arguments
-    except subprocess.TimeoutExpired as err:
-        raise SpeechUnavailable(f"{ENGINE} did not finish within {TIMEOUT_S:.0f} s") from err
-    except (subprocess.CalledProcessError, OSError) as err:
-        raise SpeechUnavailable(f"{ENGINE} with voice {VOICE} failed: {err}") from err
-    return done.stdout
-
-
-def _samples_of(wav: bytes) -> tuple[int, bytes]:
-    """Rate and samples. On a pipe espeak cannot know the length beforehand: the sizes in its header are wrong."""
-    kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", wav, wav.index(b"fmt ") + 8)
-    if (kind, channels, bits) != (1, 1, 16):
-        raise ValueError(f"{ENGINE} wrote a WAV of kind {kind} with {channels} channels of {bits} bits")
-    start = wav.index(b"data") + 8
-    return rate_hz, wav[start : start + (len(wav) - start) // 2 * 2]
+def phonemes(text: str) -> str:
+    """What espeak would say, in its own letters."""
+    return espeak.phonemes(shipped().read(text))

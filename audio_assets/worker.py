@@ -1,8 +1,7 @@
-"""Sound files are made in a process of their own: asked from asyncio, remembered by what was asked.
+"""Sound files are made in processes of their own: asked from asyncio, remembered by what was asked.
 
-The server's process never loads libav or pypinyin (110 MB), and a file that crashes a decoder takes no broadcast with it.
-It is a plain child that talks over its pipes and not a ProcessPoolExecutor: a pool cannot end a task that hangs, and its
-child would import the server's main module. Run as `python -m audio_assets.worker` this module is that child.
+The server's process never loads libav or pypinyin (110 MB), and a sound that crashes its maker takes no broadcast with it. There
+are three lanes: what a trigger waits for never stands behind a routine text, and neither behind a neural voice.
 """
 
 import asyncio
@@ -10,192 +9,163 @@ import hashlib
 import json
 import logging
 import os
-import resource
-import struct
-import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Literal
 
+from pydantic import ValidationError
+
+from audio_assets.lane import Lane, LaneRules
+from audio_assets.lexicon import MOST_BYTES as MOST_READINGS_BYTES
+from audio_assets.lexicon import digest, shipped
 from audio_assets.library import AssetDamaged, AssetLibrary, AssetMissing
-from audio_assets.rendering import ERRORS, Rendered, RenderError, RenderFailed
+from audio_assets.render_protocol import KEPT, Announce, Made, Melody, Request, Warm
+from audio_assets.rendering import Note, NoteCode, Rendered, RenderFailed, SpeechUnavailable
+from audio_assets.voices import DEFAULT_VOICE, Voice, chosen, voices
 
 log = logging.getLogger(__name__)
 
-RECIPE = 2  # raise it when the same words shall be rendered anew
-RENDER_TIMEOUT_S = 60.0
-MEMORY_BYTES = 2 << 30
-_NICENESS = 5  # the trigger's path comes first
-_PREFIX = struct.Struct(">II")  # length of the JSON, length of the bytes that follow it
+RECIPE = 3  # raise it when the same words shall be rendered anew
+DEFAULT_RATE = 175
+
+LaneName = Literal["urgent", "routine", "neural"]
+LANES: dict[LaneName, LaneRules] = {
+    "urgent": LaneRules(memory_mib=2048, niceness=0, timeout_s=20, most_waiting=64),
+    "routine": LaneRules(memory_mib=2048, niceness=5, timeout_s=60, most_waiting=16, idle_s=60),
+    "neural": LaneRules(memory_mib=3072, niceness=10, timeout_s=300, most_waiting=8, idle_s=120),
+}
 
 
 class RenderWorker:
-    """Makes sound files in a child process, which starts when first needed and again after it died.
+    """Makes sound files in child processes and keeps them in the library.
 
-    :param timeout_s: a request that takes longer is given up and its process ended.
+    :param readings: the operator's file of readings; read anew for every sound.
+    :param voices: the operator's folder of neural voices.
+    :param lanes: other limits, by the name of a lane.
     """
 
-    def __init__(self, library: AssetLibrary, *, timeout_s: float = RENDER_TIMEOUT_S) -> None:
-        self._library, self._timeout_s = library, timeout_s
-        self._child: asyncio.subprocess.Process | None = None
-        self._lock = asyncio.Lock()
+    def __init__(
+        self,
+        library: AssetLibrary,
+        *,
+        readings: Path | None = None,
+        voices: Path | None = None,
+        lanes: dict[LaneName, LaneRules] | None = None,
+    ) -> None:
+        self._library, self._readings, self._voices = library, readings, voices
+        self.lanes = {name: Lane(name, rules, voices=voices) for name, rules in {**LANES, **(lanes or {})}.items()}
+        self._making: dict[tuple[str, LaneName], asyncio.Task[Rendered]] = {}
+        self._shipped = digest(shipped())
         self._answers = library.folder / "rendered"
         self._answers.mkdir(exist_ok=True)
 
     async def warm_up(self) -> None:
-        """Start the child now, so that the first officer does not wait for it (0.4 s)."""
-        await self._ask({"do": "nothing"}, b"")
+        """Start the child that triggers wait for now, so that the first officer does not (0.4 s)."""
+        await self.lanes["urgent"].ask(Warm())
 
-    async def render(self, text: str, *, exercise: bool, rate: int | None = None) -> Rendered:
+    def voices(self) -> tuple[Voice, ...]:
+        """Those that can be had here, the default first. Looks at the disk."""
+        return voices(self._voices)
+
+    async def render(
+        self,
+        text: str,
+        *,
+        exercise: bool,
+        rate: int | None = None,
+        voice: str = DEFAULT_VOICE,
+        urgent: bool = False,
+    ) -> Rendered:
         """An announcement. The same words are rendered once: what was heard in the preview is what is sent.
 
-        :raises TextTooLong, TextEmpty, SpeechUnavailable: see `rendering`.
-        :raises RenderFailed: the child died twice, or took too long.
-        """
-        return await self._made({"do": "announce", "text": text, "exercise": exercise, "rate": rate}, b"")
+        A voice that is not there, fails, or would keep a trigger waiting gives way to the default, and a note says so.
 
-    async def ingest(self, data: bytes, *, title: str = "") -> Rendered:
-        """An uploaded Ogg Opus or WAV file, brought to our loudness and format.
-
-        :raises UnsupportedAudio, AudioTooLong: it cannot be taken.
-        :raises RenderFailed: as for `render`.
+        :param urgent: a trigger waits for it: it goes past everything else, and a neural voice is taken only when that has spoken
+            these words before.
+        :raises TextTooLong, SpeechTooLong, TextEmpty, TextHasMarkup, SpeechUnavailable: see `rendering`.
+        :raises RenderBusy: too much is waiting. RenderFailed: the child died twice, or took too long.
         """
-        return await self._made({"do": "ingest", "text": title}, data)
+        text = text.encode("utf-8", "ignore").decode()  # half a character, as JSON can hold it, is no text
+        readings, one = await asyncio.to_thread(self._look, voice)
+        notes = [] if one.name == voice else [Note(NoteCode.VOICE_MISSING, voice)]
+        request = Announce(text, exercise, rate or DEFAULT_RATE, one.name, readings)
+        if one.instant:
+            return _noted(await self._made(request, "urgent" if urgent else "routine"), notes)
+        if urgent:
+            if known := await asyncio.to_thread(self._recall, self._place(request)):
+                return known
+            notes.append(Note(NoteCode.VOICE_LATE, voice))
+        else:
+            try:
+                return await self._made(request, "neural")
+            except (SpeechUnavailable, RenderFailed) as err:
+                log.warning("voice %s failed: %s", one.name, err)
+                notes.append(Note(NoteCode.VOICE_FAILED, voice))
+        return _noted(await self._made(replace(request, voice=DEFAULT_VOICE), "urgent" if urgent else "routine"), notes)
 
     async def melody(self) -> Rendered:
         """The routine programme of the demonstration, 24 s."""
-        return await self._made({"do": "melody"}, b"")
+        return await self._made(Melody(), "routine")
 
     async def close(self) -> None:
-        """End the child; a later request starts another."""
-        async with self._lock:
-            await self._end()
+        """End the children; a later request starts others."""
+        for task in list(self._making.values()):
+            task.cancel()
+        await asyncio.gather(*self._making.values(), return_exceptions=True)
+        for lane in self.lanes.values():
+            await lane.close()
 
-    async def _made(self, request: dict[str, Any], payload: bytes) -> Rendered:
-        question = json.dumps([RECIPE, request, hashlib.sha256(payload).hexdigest()], sort_keys=True)
-        answer = self._answers / f"{hashlib.sha256(question.encode()).hexdigest()}.json"
-        if known := await asyncio.to_thread(self._recall, answer):
+    def _look(self, voice: str) -> tuple[str, Voice]:
+        readings = ""
+        if self._readings is not None:
+            with suppress(OSError), self._readings.open("rb") as file:
+                readings = file.read(MOST_READINGS_BYTES + 1).decode("utf-8", "replace")
+        return readings, chosen(voice, self._voices)
+
+    async def _made(self, request: Request, lane: LaneName) -> Rendered:
+        place = self._place(request)
+        if known := await asyncio.to_thread(self._recall, place):
             return known
-        head, data = await self._ask(request, payload)
-        made = Rendered(hashlib.sha256(data).digest(), data, head["duration_ms"], head["lufs"], head["text"])
-        await asyncio.to_thread(self._keep, answer, made)
-        return made
+        key = (place.name, lane)
+        if key not in self._making:
+            task = asyncio.get_running_loop().create_task(self._make(request, lane, place), name=f"render in {lane}")
+            task.add_done_callback(lambda done: self._forget(key, done))
+            self._making[key] = task
+        return await asyncio.shield(self._making[key])  # who gives up waiting doesn't take it from the others
 
-    def _recall(self, answer: Path) -> Rendered | None:
+    def _forget(self, key: tuple[str, LaneName], done: asyncio.Task[Rendered]) -> None:
+        del self._making[key]
+        if not done.cancelled():
+            done.exception()  # seen, also when nobody waits any more
+
+    async def _make(self, request: Request, lane: LaneName, place: Path) -> Rendered:
+        made, data = await self.lanes[lane].ask(request)
+        await asyncio.to_thread(self._keep, place, made, data)
+        return made.rendered(hashlib.sha256(data).digest(), data)
+
+    def _place(self, request: Request) -> Path:
+        question: list[Any] = [RECIPE, self._shipped, asdict(request)]
+        name = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+        return self._answers / f"{name}.json"
+
+    def _recall(self, place: Path) -> Rendered | None:
         try:
-            head = json.loads(answer.read_bytes())
-            sha256 = bytes.fromhex(head["sha256"])
-            return Rendered(sha256, self._library.get(sha256), head["duration_ms"], head["lufs"], head["text"])
-        except (OSError, ValueError, KeyError, TypeError, AssetMissing, AssetDamaged):
+            kept = json.loads(place.read_bytes())
+            sha256 = bytes.fromhex(kept.pop("sha256"))
+            made = KEPT.validate_json(json.dumps(kept))
+            return made.rendered(sha256, self._library.get(sha256))
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, ValidationError, AssetMissing, AssetDamaged):
             return None  # render it again
 
-    def _keep(self, answer: Path, made: Rendered) -> None:
-        self._library.put(made.data)
-        head = {"sha256": made.sha256.hex(), "duration_ms": made.duration_ms, "lufs": made.lufs, "text": made.text}
+    def _keep(self, place: Path, made: Made, data: bytes) -> None:
+        sha256 = self._library.put(data)
         handle, name = tempfile.mkstemp(dir=self._answers)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(head, file, ensure_ascii=False)
-        Path(name).replace(answer)  # lost in a power cut, it is rendered again: no fsync
-
-    async def _ask(self, request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
-        async with self._lock:
-            for _ in range(2):
-                try:
-                    async with asyncio.timeout(self._timeout_s):
-                        head, data = await self._exchange(request, payload)
-                    break
-                except TimeoutError:
-                    await self._end()
-                    raise RenderFailed(f"the sound was not ready within {self._timeout_s:.0f} s") from None
-                except (asyncio.IncompleteReadError, ConnectionError) as err:
-                    log.warning("the process that renders sound died: %r", err)
-                    await self._end()
-                except BaseException:  # cancelled half-way: question and answer would no longer match
-                    await self._end()
-                    raise
-            else:
-                raise RenderFailed("the process that renders sound died twice over the same request")
-        if "error" in head:
-            raise ERRORS[head["error"]](**head["facts"])
-        return head, data
-
-    async def _exchange(self, request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
-        if self._child is None or self._child.returncode is not None:
-            self._child = await _start()
-        to_child, from_child = self._child.stdin, self._child.stdout
-        if to_child is None or from_child is None:
-            raise ConnectionError("the child has no pipes")
-        to_child.write(_packed(request, payload))
-        await to_child.drain()
-        head_bytes, data_bytes = _PREFIX.unpack(await from_child.readexactly(_PREFIX.size))
-        return json.loads(await from_child.readexactly(head_bytes)), await from_child.readexactly(data_bytes)
-
-    async def _end(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            with suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
+            json.dump({"sha256": sha256.hex(), **asdict(made)}, file, ensure_ascii=False)
+        Path(name).replace(place)  # lost in a power cut, it is rendered again: no fsync
 
 
-async def _start() -> asyncio.subprocess.Process:
-    path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "audio_assets.worker",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for the server, which closes our pipe
-        env=os.environ | {"PYTHONPATH": path},
-    )
-
-
-def _packed(head: dict[str, Any], data: bytes) -> bytes:
-    text = json.dumps(head).encode()
-    return _PREFIX.pack(len(text), len(data)) + text + data
-
-
-def _serve(questions: BinaryIO, answers: BinaryIO) -> None:
-    """The child: answer until the parent closes the pipe, which it also does by dying."""
-    while prefix := questions.read(_PREFIX.size):
-        head_bytes, data_bytes = _PREFIX.unpack(prefix)
-        request = json.loads(questions.read(head_bytes))
-        try:
-            made = _make(request, questions.read(data_bytes))
-            facts = {"duration_ms": made.duration_ms, "lufs": made.lufs, "text": made.text}
-            answers.write(_packed(facts, made.data))
-        except RenderError as err:
-            answers.write(_packed({"error": type(err).__name__, "facts": vars(err)}, b""))
-        except MemoryError:
-            facts = {"sentence": "the sound needs more memory than there is for it"}
-            answers.write(_packed({"error": RenderFailed.__name__, "facts": facts}, b""))
-        answers.flush()
-
-
-def _make(request: dict[str, Any], payload: bytes) -> Rendered:
-    from audio_assets import announcement, codec, levels, speech, tones  # noqa: PLC0415 in the child only: they load libav
-
-    match request["do"]:
-        case "announce":
-            rate = request["rate"] or speech.DEFAULT_RATE
-            return announcement.compose(request["text"], exercise=request["exercise"], rate=rate)
-        case "ingest":
-            return announcement.finish(codec.decode(payload), text=request["text"])
-        case "melody":
-            return announcement.finish(tones.melody(), lufs=levels.ROUTINE_LUFS)
-        case _:
-            return Rendered(b"", b"", 0, 0.0, "")
-
-
-def _main() -> None:
-    os.nice(_NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get between the answers
-    _serve(sys.stdin.buffer, answers)
-
-
-if __name__ == "__main__":
-    _main()
+def _noted(made: Rendered, notes: list[Note]) -> Rendered:
+    return replace(made, notes=(*notes, *made.notes)) if notes else made

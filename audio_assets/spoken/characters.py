@@ -25,6 +25,7 @@ _FOLDED = {
     "▪": "，", "●": "，", "■": "，", "◆": "，", "★": "，", "\u2028": "\n", "\u2029": "\n", "\x85": "\n",
     "½": "二分之一", "⅓": "三分之一", "⅔": "三分之二", "¼": "四分之一", "¾": "四分之三",
 }  # fmt: skip
+_RARE, _BEYOND = "\U00020000", "\U00040000"  # two planes of Chinese characters; new ones come with every Unicode
 _UNSEEN = ("Cc", "Cf", "Mn", "Me", "Mc", "Cs", "Co", "Cn")
 _POWER = re.compile("[⁰¹²³⁴-⁹⁻]+")
 _POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
@@ -62,6 +63,8 @@ def holds_markup(text: str) -> bool:
 @lru_cache(8192)
 def is_hanzi(char: str) -> bool:
     """Whether it is a Chinese character, of any block of Unicode."""
+    if char >= _RARE:
+        return char < _BEYOND
     return unicodedata.name(char, "").startswith(("CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH"))
 
 
@@ -77,15 +80,16 @@ def _sayable(text: str) -> Iterator[str]:
 def _plain_char(char: str) -> str:
     if char in _FOLDED:
         return _FOLDED[char]
-    if char in _KEPT or "\x20" <= char < "\x7f" or char == "\n":
+    rare = _RARE <= char < _BEYOND and not unicodedata.decomposition(char)
+    if rare or char in _KEPT or "\x20" <= char < "\x7f" or char == "\n":
         return char
     category = unicodedata.category(char)
-    if category in _UNSEEN:
-        return ""
     if category == "Nd":
         return str(unicodedata.decimal(char))
     if category in ("No", "Nl"):
         return _numeral(char)
+    if category in _UNSEEN:
+        return ""
     return "".join(one for one in unicodedata.normalize("NFKC", char) if unicodedata.category(one) not in _UNSEEN)
 
 
