@@ -29,6 +29,7 @@ from broadcast.service.passwords import Hasher
 from broadcast.service.planning import Planning, Rules
 from broadcast.service.ports import Account, ReportRow, SpeechFailed, Spoken, WireDown, Workshop
 from broadcast.service.presence import Speakers
+from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
@@ -193,12 +194,13 @@ async def town(
     assets: Path | None = None,
     workshop: Workshop | None = None,
     rules: AssetRules | None = None,
+    clock: ShiftedClock | None = None,
 ) -> AsyncIterator[Town]:
     """Zunhua with 718 speakers of which nothing is known yet, and four officers with one password.
 
     :param workshop: what takes uploaded sounds apart; a quick stand-in unless named.
     """
-    clock, store, wire, speech = ShiftedClock(), MemoryStore(), RecordingWire(), QuickSpeech()
+    clock, store, wire, speech = clock or ShiftedClock(), MemoryStore(), RecordingWire(), QuickSpeech()
     used = hasher or QuickHasher()
     hashed = await used.hash(PASSWORD)
 
@@ -277,6 +279,7 @@ async def town(
         reach=Reach(clock=clock, estate=estate, boards=boards, speakers=speakers, rule=OrderRule.SEVERITY_FIRST),
         wall=Wall(clock=clock, store=store, estate=estate, broadcasts=broadcasts, ladder=ladder, speakers=speakers),
         latency=moved[0],
+        proofs=Proofs(clock=clock, store=store, estate=estate, health=health),
         wording=wording,
         endings=Endings(clock=clock, broadcasts=broadcasts, wording=wording, speech=speech),
         programmes=planning.programmes(sounds=shelf, voice=speech),
