@@ -24,7 +24,8 @@ from audio_assets.source import Source, chain, mono, pulled
 MOST_GAIN_DB = 30.0
 _ROOM_DB = 0.7  # the limiter works on samples; true peaks lie between them, and the codec adds to them
 _CLOSE_LU = 0.7  # loudness is right within this; the all-over aim is ±1
-_MOST_TRIES = 5
+_LEAST_ROOM_DB = 0.1
+_MOST_TRIES, _ENOUGH_TRIES = 6, 3
 _FRAME_MS = 20
 _MADE_STEP = RATE_HZ // 10
 
@@ -97,16 +98,14 @@ def _made(source: Source, out: BinaryIO, heard: Heard, recipe: Recipe, limits: L
         samples = _encode(source, out, heard, gain_db=gain_db, limit_dbfs=limit_dbfs, recipe=recipe, limits=limits)
         made = _Made(out, samples, gain_db=gain_db, limited=limited)
         over_db, short_lu = made.peak_dbtp - recipe.ceiling_dbtp, recipe.lufs - made.lufs
-        if over_db <= 0 and (abs(short_lu) <= _CLOSE_LU or attempt >= 2 or gain_db >= MOST_GAIN_DB):
-            return made  # what stays too soft after three tries is all peaks; its measured loudness says so
-        if over_db > 0:
-            room_db += over_db + 0.1
-            if not limited or attempt >= 2:
-                gain_db -= over_db + 0.1
-        elif short_lu > 0:
+        if over_db <= 0 and (abs(short_lu) <= _CLOSE_LU or attempt >= _ENOUGH_TRIES or gain_db >= MOST_GAIN_DB):
+            return made  # what stays too soft after so many tries is all peaks; its measured loudness says so
+        if limited:
+            room_db = max(_LEAST_ROOM_DB, room_db + over_db + 0.1)
+        if over_db > 0 and (not limited or attempt >= _ENOUGH_TRIES):
+            gain_db -= over_db + 0.1
+        elif abs(short_lu) > _CLOSE_LU:
             gain_db = min(gain_db + short_lu, MOST_GAIN_DB)  # what the limiter took
-        else:
-            gain_db += short_lu
     raise Refused(Refusal.PEAKS, peak=round(made.peak_dbtp, 1), most=recipe.ceiling_dbtp)
 
 

@@ -93,9 +93,9 @@ class Source:
             raise Refused(Refusal.SEVERAL_SOUNDS, streams=len(container.streams.audio))
         stream, self.picture = container.streams.audio[0], bool(pictures)
         context = stream.codec_context
-        self.codec = context.name
-        if context.name not in self.container.codecs:
-            raise Refused(Refusal.CODEC, container=self.container.name, codec=context.name)
+        self.codec = context.name if context is not None else "unknown"  # PyAV's stub knows of no stream without a decoder
+        if context is None or context.name not in self.container.codecs:
+            raise Refused(Refusal.CODEC, container=self.container.name, codec=self.codec)
         self._must_be_audible(context.channels, context.sample_rate)
         context.thread_count = 1
         for other in container.streams:
@@ -136,7 +136,7 @@ class Source:
         self.duration_ms = 0
         for packet in container.demux(stream):
             packets += 1
-            if packets % _LOOK_EVERY == 0 and time.process_time() > self._limits.cpu_s:
+            if packets % _LOOK_EVERY == 1 and time.process_time() > self._limits.cpu_s:
                 raise Refused(Refusal.TOO_SLOW, within_s=self._limits.cpu_s)
             try:
                 decoded = packet.decode()

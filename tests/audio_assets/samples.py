@@ -89,6 +89,12 @@ def sample(kind: str) -> bytes:
     return made(voice(3.0), kind)
 
 
+@cache
+def long_sample(minutes: int = 3) -> bytes:
+    """FLAC that takes seconds to make into a sound."""
+    return made(np.tile(voice(10.0), 6 * minutes), "flac")
+
+
 def wav(samples: bytes, *, rate_hz: int = 48_000, channels: int = 1, bits: int = 16, kind: int = 1) -> bytes:
     """A WAV written by hand, so that its head may say anything."""
     align = channels * bits // 8
