@@ -9,6 +9,7 @@ from aiohttp import web
 
 from broadcast.domain.errors import BroadcastError
 from broadcast.web import (
+    as_run,
     assets,
     assets_api,
     assets_page,
@@ -17,6 +18,7 @@ from broadcast.web import (
     estate,
     events,
     health,
+    programmes,
     session,
     skew,
     wording,
@@ -50,7 +52,17 @@ SECURITY = {
 def make_api() -> Api:
     """Every operation of /api/v1, in the order of the document."""
     api = Api()
-    for part in (session.api, broadcasts.api, skew.api, wording.api, assets_api.api, estate.api, events.api):
+    for part in (
+        session.api,
+        broadcasts.api,
+        skew.api,
+        wording.api,
+        assets_api.api,
+        programmes.api,
+        as_run.api,
+        estate.api,
+        events.api,
+    ):
         api.operations += part.operations
     return api
 

@@ -37,6 +37,13 @@ CODES = {
     "datetime_from_date_parsing": "malformed-time",
     "datetime_type": "malformed-time",
     "datetime_object_invalid": "malformed-time",
+    "date_from_datetime_parsing": "malformed-day",
+    "date_parsing": "malformed-day",
+    "date_type": "malformed-day",
+    "time_parsing": "not-a-time-of-day",
+    "time_type": "not-a-time-of-day",
+    "union_tag_invalid": "not-offered",
+    "union_tag_not_found": "missing",
 }
 
 

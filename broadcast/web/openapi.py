@@ -22,17 +22,28 @@ from broadcast.service.officers import NotSignedIn
 from broadcast.service.once import KeyReused, OnceKey
 from broadcast.service.ports import StoreUnavailable
 from broadcast.web.bodies import KEY, invalid, once_key, read_json
-from broadcast.web.errors import BodyTooLarge, Broken, CrossOrigin, NotFound, NotReadable, TooSlow, UnsupportedBody
+from broadcast.web.errors import (
+    BodyTooLarge,
+    Broken,
+    CrossOrigin,
+    NotFound,
+    NotReadable,
+    RevisionNeeded,
+    TooSlow,
+    UnsupportedBody,
+)
 from broadcast.web.problems import PROBLEMS
 from broadcast.web.services import SERVICES, Services
 
 PREFIX = "/api/v1"
+MATCH = "If-Match"
 REF = "#/components/schemas/{model}"
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "broadcast": {"type": "string", "pattern": "^[0-9A-Z-]{1,40}$"},
     "area": {"type": "string", "pattern": "^[0-9]{12}([0-9]{3}){0,2}$"},
     "speaker": {"type": "string", "pattern": "^[a-z][a-z0-9-]{2,31}$"},
     "officer": {"type": "string", "minLength": 1, "maxLength": 64},
+    "programme": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
     "asset": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
     "template": {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,39}$"},
 }
@@ -74,6 +85,14 @@ class Call:
     def services(self) -> Services:
         return self.request.app[SERVICES]
 
+    @property
+    def revision(self) -> int:
+        """Which version a change starts from, by If-Match. :raises RevisionNeeded: it does not say."""
+        found = re.fullmatch(r'(?:W/)?"?(\d{1,9})"?', self.request.headers.get(MATCH, "").strip())
+        if found is None:
+            raise RevisionNeeded
+        return int(found[1])
+
     def path(self, name: str) -> str:
         return self.request.match_info[name]
 
@@ -90,6 +109,7 @@ class Operation:
     :param media: of an answer that is not a model.
     :param takes: of a body that the handler reads itself: by media type, for the document.
     :param fields: what it reads of the query then.
+    :param versioned: If-Match names the revision that it starts from.
     """
 
     method: str
@@ -105,6 +125,7 @@ class Operation:
     answer: type[BaseModel] | None
     takes: Mapping[str, Any] = field(default_factory=dict)
     fields: type[BaseModel] | None = None
+    versioned: bool = False
 
 
 class Api:
@@ -119,6 +140,9 @@ class Api:
     def post(self, path: str, **how: Any) -> Callable[[Handler], Handler]:
         return self._register("POST", path, **how)
 
+    def put(self, path: str, **how: Any) -> Callable[[Handler], Handler]:
+        return self._register("PUT", path, **how)
+
     def delete(self, path: str, **how: Any) -> Callable[[Handler], Handler]:
         return self._register("DELETE", path, **how)
 
@@ -131,6 +155,7 @@ class Api:
         errors: tuple[type[BroadcastError], ...] = (),
         public: bool = False,
         once: bool = False,
+        versioned: bool = False,
         media: str = "",
         takes: Mapping[str, Any] | None = None,
         fields: type[BaseModel] | None = None,
@@ -155,6 +180,7 @@ class Api:
                 answer=answer,
                 takes=takes or {},
                 fields=fields,
+                versioned=versioned,
             )
             self.operations.append(operation)
             return handler
@@ -248,6 +274,10 @@ def _described(one: Operation, names: Mapping[Any, str]) -> dict[str, Any]:
         about = "made when the dialog opens; the same key with the same request acts once, for 24 hours"
         schema = {"type": "string", "pattern": "^[!-~]{1,200}$"}
         parameters.append({"name": KEY, "in": "header", "description": about, "schema": schema})
+    if one.versioned:
+        about = "the ETag of what was read: what somebody else has changed meanwhile is not overwritten"
+        schema = {"type": "string", "pattern": '^"[0-9]{1,9}"$'}
+        parameters.append({"name": MATCH, "in": "header", "required": True, "description": about, "schema": schema})
     described: dict[str, Any] = {
         "operationId": one.handler.__name__,
         "summary": summary,
@@ -288,6 +318,7 @@ def _answers(one: Operation, names: Mapping[Any, str]) -> dict[str, Any]:
     errors += [*WITH_BODY] if one.body else []
     errors += [InvalidRequest] if one.query or one.once else []
     errors += [KeyReused] if one.once else []
+    errors += [RevisionNeeded] if one.versioned else []
     errors += [NotFound] if "{" in one.path else []
     errors += [CrossOrigin] if one.method != "GET" else []
     by_status: dict[int, set[str]] = {}

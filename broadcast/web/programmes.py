@@ -1,0 +1,220 @@
+"""The plan over the API: programmes, what they would meet, areas' plans, days. Nobody's work is overwritten: see If-Match."""
+
+from datetime import date, timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from broadcast.domain.broadcasts import Fault, InvalidRequest
+from broadcast.domain.calendar import Says
+from broadcast.domain.conflicts import Claim, Clash, Preview
+from broadcast.domain.errors import BroadcastError
+from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
+from broadcast.domain.programme_versions import Version
+from broadcast.domain.programmes import ProgrammeChanged, UnknownProgramme
+from broadcast.service.ports import SpeechFailed
+from broadcast.service.programmes import PREVIEW_DAYS, PlanChanged, ProgrammeBoardFull, Saved
+from broadcast.service.reach import place_of
+from broadcast.web.models import In
+from broadcast.web.openapi import PREFIX, Api, Call
+from broadcast.web.programme_models import (
+    AreaPlanIn,
+    AreaPlanOut,
+    AreaPlansOut,
+    ClashOut,
+    DayOut,
+    DaysIn,
+    DaysOut,
+    PreviewOut,
+    ProgrammeIn,
+    ProgrammeOut,
+    ProgrammesOut,
+    RevisionOut,
+    SavedOut,
+    SideOut,
+)
+
+api = Api()
+
+PLANNING: tuple[type[BroadcastError], ...] = (AreaNotGranted, RoleNotGranted, SpeechFailed, ProgrammeBoardFull)
+CHANGING: tuple[type[BroadcastError], ...] = (UnknownProgramme, ProgrammeChanged, AreaNotGranted, RoleNotGranted)
+MOST_DAYS = 400
+NAMED = 5
+
+
+class ListQuery(In):
+    """:param retired: those too that are not in the plan any more."""
+
+    retired: bool = False
+
+
+class PreviewQuery(In):
+    """:param replaces: id of the programme that it is the next version of.
+    :param days: from now on, so many are looked at."""
+
+    replaces: Annotated[str, Field(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")] | None = None
+    days: Annotated[int, Field(ge=1, le=366)] = PREVIEW_DAYS
+
+
+class DaysQuery(In):
+    first: date
+    last: date
+
+
+# ---- programmes ---------------------------------------------------------------------------------------------------------------
+
+
+@api.get("/programmes")
+async def list_programmes(call: Call, query: ListQuery) -> ProgrammesOut:
+    """The programmes that concern one's own area, the county's first."""
+    found = call.services.programmes.seen(call.officer, retired=query.retired)
+    return ProgrammesOut(items=[_out(call, one) for one in found])
+
+
+@api.post("/programmes", status=201, once=True, errors=PLANNING)
+async def add_programme(call: Call, body: ProgrammeIn) -> SavedOut:
+    """Put a programme into the plan; it is on the boards of its areas when this answers.
+
+    Every fault is named. Look at `POST /programmes/preview` first: what it would meet stands there.
+    """
+    draft = body.programme(call.officer.area)
+    return _saved(call, await call.services.programmes.add(draft, by=call.officer, once=call.once))
+
+
+@api.post("/programmes/preview", errors=(AreaNotGranted, RoleNotGranted, ProgrammeBoardFull))
+async def preview_programme(call: Call, query: PreviewQuery, body: ProgrammeIn) -> PreviewOut:
+    """What it would meet in the coming days: who wins, where and why, as the speakers would decide. Nothing is stored."""
+    draft, replaces = body.programme(call.officer.area), query.replaces or ""
+    found = await call.services.programmes.preview(draft, by=call.officer, replaces=replaces, days=query.days)
+    return preview_out(call, found, replaces)
+
+
+@api.get("/programmes/{programme}", errors=(UnknownProgramme,))
+async def get_programme(call: Call) -> ProgrammeOut:
+    """One programme in its newest version; the ETag is what If-Match names."""
+    found = call.services.programmes.get(call.path("programme"), by=call.officer)
+    call.headers["ETag"] = f'"{found.programme.revision}"'
+    return _out(call, found)
+
+
+@api.get("/programmes/{programme}/history", errors=(UnknownProgramme,))
+async def programme_history(call: Call) -> ProgrammesOut:
+    """All its versions, oldest first: who changed what and when."""
+    found = await call.services.programmes.history(call.path("programme"), by=call.officer)
+    return ProgrammesOut(items=[_out(call, one) for one in found])
+
+
+@api.put("/programmes/{programme}", once=True, versioned=True, errors=(*CHANGING, SpeechFailed, ProgrammeBoardFull))
+async def change_programme(call: Call, body: ProgrammeIn) -> SavedOut:
+    """The next version of a programme, told whole; live on the boards concerned and on no others.
+
+    What has begun already goes on as it was announced, see `on_air`.
+    """
+    draft, name = body.programme(call.officer.area), call.path("programme")
+    plan = call.services.programmes
+    return _saved(call, await plan.change(name, draft, by=call.officer, revision=call.revision, once=call.once))
+
+
+@api.post("/programmes/{programme}/pause", versioned=True, errors=CHANGING)
+async def pause_programme(call: Call) -> SavedOut:
+    """It has no times until it goes on (暂停)."""
+    plan = call.services.programmes
+    return _saved(call, await plan.pause(call.path("programme"), on=True, by=call.officer, revision=call.revision))
+
+
+@api.post("/programmes/{programme}/resume", versioned=True, errors=(*CHANGING, ProgrammeBoardFull))
+async def resume_programme(call: Call) -> SavedOut:
+    """It goes on (恢复)."""
+    plan = call.services.programmes
+    return _saved(call, await plan.pause(call.path("programme"), on=False, by=call.officer, revision=call.revision))
+
+
+@api.delete("/programmes/{programme}", versioned=True, errors=CHANGING)
+async def retire_programme(call: Call) -> SavedOut:
+    """Take it out of the plan (删除); its record stays."""
+    plan = call.services.programmes
+    return _saved(call, await plan.retire(call.path("programme"), by=call.officer, revision=call.revision))
+
+
+# ---- plans of areas -----------------------------------------------------------------------------------------------------------
+
+
+@api.get("/area-plans")
+async def list_area_plans(call: Call) -> AreaPlansOut:
+    """Volume by the hour, minutes a day and fallback of the areas that say something about them."""
+    found = await call.services.programmes.plans()
+    tree = call.services.estate.tree
+    return AreaPlansOut(items=[AreaPlanOut.of(one, place=place_of(tree, area)) for area, one in found.items()])
+
+
+@api.put("/area-plans/{area}", versioned=True, errors=(PlanChanged, AreaNotGranted, RoleNotGranted))
+async def save_area_plan(call: Call, body: AreaPlanIn) -> RevisionOut:
+    """What holds for all routine there from now on. If-Match "0" for an area that has none yet."""
+    area, fallback = call.path("area"), bytes.fromhex(body.fallback or "")
+    plan = body.plan(area)
+    revision = await call.services.programmes.save_plan(
+        plan, fallback=fallback, by=call.officer, revision=call.revision
+    )
+    call.headers["ETag"] = f'"{revision}"'
+    return RevisionOut(revision=revision)
+
+
+# ---- days ---------------------------------------------------------------------------------------------------------------------
+
+
+@api.get("/calendar-days")
+async def list_days(call: Call, query: DaysQuery) -> DaysOut:
+    """What every day is: workday, rest day or holiday, and who says so."""
+    if not timedelta(0) <= query.last - query.first < timedelta(days=MOST_DAYS):
+        raise InvalidRequest([Fault("last", "out-of-range")])
+    calendar, count = call.services.programmes.plan.calendar, (query.last - query.first).days + 1
+    days = [calendar.day(query.first + timedelta(days=n)) for n in range(count)]
+    return DaysOut(items=[DayOut.of(day) for day in days])
+
+
+@api.get("/calendar-days/own")
+async def list_own_days(call: Call) -> DaysOut:
+    """The operator's own table."""
+    found = await call.services.programmes.days()
+    return DaysOut(items=[DayOut(day=e.day, kind=e.kind.value, name=e.name, says=Says.OPERATOR.value) for e in found])
+
+
+@api.put("/calendar-days/own", status=204, errors=(AreaNotGranted, RoleNotGranted))
+async def set_own_days(call: Call, body: DaysIn) -> None:
+    """Replace the operator's own table: holidays and make-up workdays above what was announced. The county's duty alone."""
+    await call.services.programmes.set_days([entry.entry() for entry in body.entries], by=call.officer)
+
+
+# ---- inside -------------------------------------------------------------------------------------------------------------------
+
+
+def _out(call: Call, version: Version) -> ProgrammeOut:
+    return ProgrammeOut.of(version, place=place_of(call.services.estate.tree, version.programme.owner))
+
+
+def _saved(call: Call, saved: Saved) -> SavedOut:
+    call.headers["ETag"] = f'"{saved.revision}"'
+    call.headers["Location"] = f"{PREFIX}/programmes/{saved.programme}"
+    return SavedOut(id=saved.programme, revision=saved.revision, on_air=list(saved.on_air), repeated=saved.repeated)
+
+
+def preview_out(call: Call, found: Preview, replaces: str) -> PreviewOut:
+    """With titles for ids, of programmes that the officer may see."""
+    return PreviewOut.of(found, [_clash(call, one, replaces) for one in found.clashes])
+
+
+def _clash(call: Call, one: Clash, replaces: str) -> ClashOut:
+    return ClashOut.of(one, _side(call, one.winner, replaces), _side(call, one.loser, replaces))
+
+
+def _side(call: Call, claim: Claim, replaces: str) -> SideOut:
+    versions = call.services.programmes.plan.versions
+    known = [name for name in claim.programmes if name in versions and name != replaces]
+    live = call.services.boards.find(claim.order) if claim.order else None
+    titles = [live.headline] if live else [versions[name].programme.title for name in known[:NAMED]]
+    return SideOut(
+        programmes=known,
+        titles=list(dict.fromkeys(titles)),
+        broadcast=claim.order,
+        new=len(known) < len(claim.programmes),
+    )
