@@ -39,6 +39,7 @@ from broadcast.service.passwords import Argon2Hasher
 from broadcast.service.planning import Planning, Rules
 from broadcast.service.ports import StoreUnavailable, Tx
 from broadcast.service.presence import Speakers
+from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
 from broadcast.service.relays import Relays
 from broadcast.service.wall import Wall
@@ -191,6 +192,7 @@ class Server:
             announced=announced(),
             rules=Rules(quiet, self.rule, kept.keep_reports_days, kept.keep_days),
         )
+        self.proofs = Proofs(clock=clock, store=store, estate=self.estate, health=self.health)
         self.ingest = Ingest(
             clock=clock,
             store=store,
@@ -200,6 +202,7 @@ class Server:
             ladder=self.ladder,
             speakers=self.speakers,
             staging=self.planning.staging,
+            proofs=self.proofs,
             health=self.health,
             signers=signers,
             rule=self.rule,
@@ -337,6 +340,7 @@ class Server:
                 speakers=self.speakers,
             ),
             latency=self.latency,
+            proofs=self.proofs,
             wording=self.wording,
             endings=self.endings,
             programmes=self.programmes,

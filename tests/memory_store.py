@@ -16,6 +16,7 @@ from broadcast.domain.calendar import DayEntry
 from broadcast.domain.live_records import LiveRecord
 from broadcast.domain.programme_versions import PlanVersion, Version
 from broadcast.domain.programmes import Content
+from broadcast.domain.proofs import Proved, Witnessed
 from broadcast.domain.speakers import Speaker, UnknownSpeaker
 from broadcast.service.ports import (
     Account,
@@ -368,6 +369,25 @@ class _LiveRecords:
         return [one for _, one in sorted(self.rows.items(), key=lambda item: item[0][1]) if not one.to_ms]
 
 
+class _Proofs:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[object, ...], Proved | Witnessed] = {}
+
+    def keep(self, proved: Sequence[Proved]) -> None:
+        for one in proved:
+            self.rows.setdefault((one.proof.order, one.proof.speaker, one.proof.boot, one.proof.at_ms), one)
+
+    def of(self, order: str) -> Sequence[Proved]:
+        found = [one for one in self.rows.values() if isinstance(one, Proved) and one.proof.order == order]
+        return sorted(found, key=lambda one: (one.proof.speaker, one.received_ms))
+
+    def witness(self, witnessed: Witnessed) -> None:
+        self.rows["witness", len(self.rows)] = witnessed
+
+    def witnesses(self, order: str) -> Sequence[Witnessed]:
+        return [one for one in self.rows.values() if isinstance(one, Witnessed) and one.order == order]
+
+
 class MemoryTx:
     """All tables. What is in them never changes, so a copy of the tables is a snapshot."""
 
@@ -387,6 +407,7 @@ class MemoryTx:
         self.as_run = _AsRun(self)
         self.assets = _Assets()
         self.live = _LiveRecords()
+        self.proofs = _Proofs()
 
     def snapshot(self) -> "MemoryTx":
         twin = MemoryTx()

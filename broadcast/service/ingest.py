@@ -17,9 +17,11 @@ from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
 from broadcast.service.ports import ReportRow, Store, StoreRefused, StoreUnavailable, Wire, WireDown
 from broadcast.service.presence import Speakers
+from broadcast.service.proofs import Proofs
 from broadcast.service.staging import Staging
 from broadcast.service.time_answers import TimeAnswers
 from endpoints.area_codes import ancestors
+from endpoints.proof import Proof, decode_proof
 from endpoints.protocol import (
     EXERCISE_ROOT,
     LIVE_ROOT,
@@ -67,13 +69,14 @@ class Ingest:
         ladder: Ladder,
         speakers: Speakers,
         staging: Staging,
+        proofs: Proofs,
         health: Health,
         signers: Mapping[bool, Signer],
         rule: OrderRule,
     ) -> None:
         self._clock, self._store, self._wire, self._estate = clock, store, wire, estate
         self._boards, self._ladder, self._speakers, self._health = boards, ladder, speakers, health
-        self._staging = staging
+        self._staging, self._proofs = staging, proofs
         self._time = TimeAnswers(
             clock=clock, wire=wire, boards=boards, speakers=speakers, health=health, signers=signers, rule=rule
         )
@@ -111,6 +114,9 @@ class Ingest:
             elif kind == "stock":
                 stock = decode_stock(open_from_speaker(payload, Message.STOCK, exercise=exercise, key=key))
                 self._stock(stock, rest)
+            elif kind == "proof":
+                proof = decode_proof(open_from_speaker(payload, Message.PROOF, exercise=exercise, key=key))
+                self._proof(proof, rest, token)
             elif kind == "gone":
                 self._speakers.gone(rest)
                 self._done(token)
@@ -193,6 +199,31 @@ class Ingest:
         strange = frozenset(unknown) - known
         self._health.count("reports_unknown_order", sum(row.order in strange for row in rows))
         return [row for row in rows if row.order in known]
+
+    def _proof(self, proof: Proof, speaker: str, token: int) -> None:
+        if proof.speaker != speaker:
+            self._refuse("forged", speaker, token)
+        elif not self._may_say(speaker, 1):
+            self._refuse("too_fast", speaker, token)
+        else:
+            task = asyncio.get_running_loop().create_task(self._keep_proof(proof, token), name="keep proof")
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+
+    async def _keep_proof(self, proof: Proof, token: int) -> None:
+        """Tried again until the database takes it; the broker keeps it until then."""
+        while True:
+            try:
+                await self._proofs.keep(proof)
+                break
+            except StoreUnavailable as err:
+                self._health.raise_("store-unavailable", cause=err.cause)
+                await self._clock.sleep_until(self._clock.monotonic() + TRY_AGAIN_S)
+            except StoreRefused:
+                log.exception("a proof was refused by the database")
+                self._health.count("reports_unstorable")
+                break
+        self._done(token)
 
     def _may_say(self, speaker: str, entries: int) -> bool:
         now = self._clock.monotonic()

@@ -15,6 +15,7 @@ from broadcast.domain.live_records import LiveRecord
 from broadcast.domain.officers import Officer
 from broadcast.domain.programme_versions import PlanVersion, Version
 from broadcast.domain.programmes import Content
+from broadcast.domain.proofs import Proved, Witnessed
 from broadcast.domain.speakers import Speaker
 from endpoints.delivery import State
 from endpoints.protocol import Reason, Stage
@@ -178,6 +179,13 @@ class Reports(Protocol):
     def of(self, order: str, speaker: str | None = None) -> Sequence[ReportRow]: ...  # by received_ms, then n
 
 
+class Proofs(Protocol):
+    def keep(self, proved: Sequence[Proved]) -> None: ...  # what is there stays
+    def of(self, order: str) -> Sequence[Proved]: ...  # by speaker, then in order of arrival
+    def witness(self, witnessed: Witnessed) -> None: ...
+    def witnesses(self, order: str) -> Sequence[Witnessed]: ...  # in the order in which they said so
+
+
 class Accounts(Protocol):
     def add(self, account: Account) -> None: ...
     def save(self, account: Account) -> None: ...
@@ -297,6 +305,8 @@ class Tx(Protocol):
     def assets(self) -> Assets: ...
     @property
     def live(self) -> LiveRecords: ...
+    @property
+    def proofs(self) -> Proofs: ...
 
 
 class Store(Protocol):

@@ -12,6 +12,7 @@ from broadcast.store.deliveries import Deliveries
 from broadcast.store.journal import Acts, Answers, Facts
 from broadcast.store.live import LiveRecords
 from broadcast.store.programmes import Programmes
+from broadcast.store.proofs import Proofs
 from broadcast.store.reports import Reports
 from broadcast.store.speakers import Speakers
 
@@ -35,3 +36,4 @@ class SqlTx:
         self.as_run = AsRun(session)
         self.assets = Assets(session)
         self.live = LiveRecords(session)
+        self.proofs = Proofs(session)

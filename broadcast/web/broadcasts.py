@@ -12,6 +12,7 @@ from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
 from broadcast.domain.speakers import UnknownSpeaker
 from broadcast.service.broadcasts import BoardFull, Outcome, StoppedMeanwhile
 from broadcast.service.ports import DeliveryRow, ReportRow, SpeechFailed
+from broadcast.service.proofs import Evidence, NotMeant
 from broadcast.service.reach import place_of
 from broadcast.service.wall import Look, look_of
 from broadcast.web.evidence import csv_of
@@ -20,13 +21,16 @@ from broadcast.web.models import (
     BroadcastOut,
     BroadcastPage,
     Done,
+    HeardIn,
     In,
     LadderOut,
     NewBroadcast,
+    ProofOut,
     ReachOut,
     ReportOut,
     RungOut,
     RungsOut,
+    WitnessOut,
 )
 from broadcast.web.openapi import PREFIX, Api, Call
 from broadcast.web.words import rfc3339
@@ -141,6 +145,17 @@ async def get_rung(call: Call) -> RungOut:
     return found[0]
 
 
+@api.post(
+    "/broadcasts/{broadcast}/speakers/{speaker}/heard",
+    errors=(UnknownBroadcast, UnknownSpeaker, AreaNotGranted, NotMeant),
+)
+async def confirm_heard(call: Call, body: HeardIn) -> RungOut:
+    """A person on the spot says whether it was heard there (人工确认)."""
+    broadcast, speaker = await _get(call), call.path("speaker")
+    await call.services.proofs.witness(broadcast.id, speaker, heard=body.heard, note=body.note, by=call.officer)
+    return (await rungs(call, broadcast, speaker=speaker))[0]
+
+
 @api.get("/broadcasts/{broadcast}/evidence.csv", media="text/csv", errors=(UnknownBroadcast,))
 async def export_evidence(call: Call) -> web.Response:
     """Everything that was said about it, for a spreadsheet: one line a report, and one for where each speaker stands."""
@@ -171,10 +186,11 @@ async def rungs(call: Call, broadcast: Broadcast, *, area: str = "", speaker: st
     for row in await wall.reports(broadcast, speaker or None):
         if row.speaker in wanted:
             reports.setdefault(row.speaker, []).append(row)
-    return [_rung(call, broadcast, row, reports.get(name, [])) for name, row in sorted(wanted.items())]
+    evidence = await call.services.proofs.of(broadcast.id)
+    return [_rung(call, broadcast, row, reports.get(name, []), evidence) for name, row in sorted(wanted.items())]
 
 
-def _rung(call: Call, broadcast: Broadcast, row: DeliveryRow, reports: list[ReportRow]) -> RungOut:
+def _rung(call: Call, broadcast: Broadcast, row: DeliveryRow, reports: list[ReportRow], evidence: Evidence) -> RungOut:
     services = call.services
     speaker = services.estate.speakers.get(row.speaker)
     live = broadcast.is_live(services.clock.now_ms())
@@ -189,6 +205,9 @@ def _rung(call: Call, broadcast: Broadcast, row: DeliveryRow, reports: list[Repo
         look=look.value,
         reason=row.reason.name.lower(),
         changed=rfc3339(row.changed_ms) if row.changed_ms else None,
+        known=evidence.known(row).value,
+        proofs=[ProofOut.of(one) for one in evidence.proved.get(row.speaker, ())],
+        witnesses=[WitnessOut.of(one) for one in evidence.witnessed.get(row.speaker, ())],
         reports=[ReportOut.of(one) for one in reports],
     )
 

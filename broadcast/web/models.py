@@ -16,6 +16,7 @@ from broadcast.domain.broadcasts import (
     Broadcast,
     StartBroadcast,
 )
+from broadcast.domain.proofs import Proved, Witnessed
 from broadcast.service.ports import ReportRow
 from broadcast.service.reach import Named, Reached
 from broadcast.service.wall import Look, Missing, WallView
@@ -304,6 +305,66 @@ class ReportOut(BaseModel):
         )
 
 
+class WindowOut(BaseModel):
+    """A window of an order as an ear heard it: how surely it is that sound (0 to 1), how much too late, how loud."""
+
+    place: str
+    correlation: float
+    late_ms: float
+    level_db: float
+
+
+class ProofOut(BaseModel):
+    """What a speaker's ear heard. `at` is when the order ended there; `clock_ms` how wrong its times can be."""
+
+    at: str
+    ear: str
+    confirms: bool
+    played_out: bool
+    clock_ms: float
+    windows: list[WindowOut]
+
+    @classmethod
+    def of(cls, one: Proved) -> "ProofOut":
+        proof = one.proof
+        return cls(
+            at=rfc3339(proof.at_ms),
+            ear=proof.ear.name.lower(),
+            confirms=proof.confirms,
+            played_out=proof.played_out,
+            clock_ms=proof.clock_us / 1_000,
+            windows=[
+                WindowOut(
+                    place=window.place.name.lower(),
+                    correlation=window.correlation_permille / 1_000,
+                    late_ms=window.start_error_us / 1_000,
+                    level_db=window.level_cb / 10,
+                )
+                for window in proof.windows
+            ],
+        )
+
+
+class WitnessOut(BaseModel):
+    """What a person on the spot says."""
+
+    at: str
+    officer: str
+    heard: bool
+    note: str
+
+    @classmethod
+    def of(cls, one: Witnessed) -> "WitnessOut":
+        return cls(at=rfc3339(one.at_ms), officer=one.officer, heard=one.heard, note=one.note)
+
+
+class HeardIn(In):
+    """Whether it was heard on the spot."""
+
+    heard: bool
+    note: Annotated[str, Field(max_length=200)] = ""
+
+
 class RungOut(BaseModel):
     """Where a broadcast stands at one speaker."""
 
@@ -315,6 +376,9 @@ class RungOut(BaseModel):
     look: str
     reason: str
     changed: str | None
+    known: str
+    proofs: list[ProofOut]
+    witnesses: list[WitnessOut]
     reports: list[ReportOut]
 
 

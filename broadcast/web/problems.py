@@ -21,6 +21,7 @@ from broadcast.service.officers import NotSignedIn, OfficerExists, TooManyTries,
 from broadcast.service.once import KeyReused
 from broadcast.service.ports import NoRoom, SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable, UploadTooLarge
 from broadcast.service.programmes import PlanChanged, ProgrammeBoardFull
+from broadcast.service.proofs import NotMeant
 from broadcast.service.wording import UnknownTemplate
 from broadcast.web.errors import (
     BodyTooLarge,
@@ -73,6 +74,7 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     LiveOverBudget: (S.SERVICE_UNAVAILABLE, "live-over-budget"),
     StoppedMeanwhile: (S.CONFLICT, "stopped-meanwhile"),
     OfficerExists: (S.CONFLICT, "officer-exists"),
+    NotMeant: (S.CONFLICT, "not-meant"),
     StoreRefused: (S.CONFLICT, "store-refused"),
     SameFile: (S.CONFLICT, "same-file"),
     AnotherSound: (S.CONFLICT, "another-sound"),

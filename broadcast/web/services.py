@@ -20,6 +20,7 @@ from broadcast.service.officers import Officers
 from broadcast.service.planning import Planning
 from broadcast.service.presence import Speakers
 from broadcast.service.programmes import Programmes
+from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
@@ -44,6 +45,7 @@ class Services:
     reach: Reach
     wall: Wall
     latency: Latency
+    proofs: Proofs
     wording: Wording
     endings: Endings
     programmes: Programmes
