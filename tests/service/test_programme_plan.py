@@ -213,11 +213,8 @@ async def test_the_boards_roll_on_by_the_hour() -> None:
 async def test_a_board_on_which_nothing_changes_is_written_again_before_it_runs_out() -> None:
     async with town() as there:
         boards = there.services.planning.boards
-        weekly = Pattern(
-            (time(3),),
-            date(2020, 1, 1),
-            weekdays=frozenset({beijing(there.clock.now_ms() + 30 * HOUR_MS).isoweekday()}),
-        )
+        weekday = beijing(there.clock.now_ms() + 30 * HOUR_MS).isoweekday()
+        weekly = Pattern((time(3),), date(2020, 1, 1), weekdays=frozenset({weekday}))
         await there.services.programmes.add(replace(daily(), pattern=weekly), by=DUTY)
         count = len(boards_of(there, CITY))
         for _ in range(6):
