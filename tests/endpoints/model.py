@@ -3,11 +3,14 @@
 One speaker; a programme and an emergency that end at different times, each issued and cancelled by an operator at any moment; a
 second server that takes over, and the first that does not notice; a network that delivers any frame ever sent, as often and as late
 as it likes, beside forged and foreign ones, and replays old answers for the time; power that goes twice, also between two effects;
-a battery clock that lies once. Every state that can be reached is visited, and in each:
+a battery clock that lies once. In some worlds the programme stands on a programme board beside the emergency's board. Every state
+that can be reached is visited, and in each:
 
 * STALE: nothing sounds outside of the true time of its order;
 * ZOMBIE: what sounds stands on the newest board that was ever acted on;
 * TWICE: what was played out does not begin again;
+* LATE: what has not begun by its latest start does not begin;
+* EARLY: what stands on a programme is reported and sounds from its minute on, not before;
 * FOREIGN: nothing sounds that was said to others or by others;
 * UNSAID: every step is in the journal, and what is over is so in the ledger;
 * DIVERGE: after one fresh time and the newest board, it plays what the server wants.
@@ -24,7 +27,18 @@ from typing import Any, TypeVar
 from endpoints.effects import Effect, Identity, Keep, Play
 from endpoints.kept import Kept, Progress
 from endpoints.player import Player
-from endpoints.protocol import Board, Order, OrderRule, Resume, Stage, TimeAnswer, encode_board, encode_time_answer
+from endpoints.protocol import (
+    Board,
+    Order,
+    OrderRule,
+    ProgrammeBoard,
+    Resume,
+    Stage,
+    TimeAnswer,
+    encode_board,
+    encode_programme,
+    encode_time_answer,
+)
 from endpoints.sealing import Message, NotAuthentic, Opened, TrustedKey, TrustStore, seal
 from tests.endpoints.rig import (
     BEGIN,
@@ -67,6 +81,15 @@ class World:
     battery_clock: bool = False
     lies_back: int = 0  # steps, once, at a boot
     with_programme: bool = True
+    with_emergency: bool = True
+    staged: bool = False  # the programme stands on a programme board, begins a step later, and has a latest start
+
+    @property
+    def families(self) -> dict[Message, frozenset[str]]:
+        """Which orders stand on which board."""
+        if not self.staged:
+            return {Message.BOARD: frozenset(self.orders)}
+        return {Message.BOARD: frozenset(self.orders) - {"r"}, Message.PROGRAMME: frozenset("r")}
 
     @property
     def orders(self) -> dict[str, Order]:
@@ -76,7 +99,11 @@ class World:
             "r": replace(programme, not_after_ms=server_ms(self.programme_ends), **LONG),  # type: ignore[arg-type]
             "e": replace(emergency, not_after_ms=server_ms(self.emergency_ends), **LONG),  # type: ignore[arg-type]
         }
-        return both if self.with_programme else {"e": both["e"]}
+        if self.staged:
+            times = {"not_before_ms": server_ms(1), "start_by_ms": server_ms(1) + 1, "resume": Resume.REJOIN}
+            both["r"] = replace(both["r"], **times)  # type: ignore[arg-type]
+        wanted = {"r": self.with_programme, "e": self.with_emergency}
+        return {name: one for name, one in both.items() if wanted[name]}
 
 
 Version = tuple[int, int]
@@ -84,8 +111,10 @@ History = tuple[str, ...]
 
 
 @cache
-def written(history: History) -> dict[Version, frozenset[str]]:
-    """Every board that the servers have ever written: (epoch, version) and the orders on it.
+def written(history: History, family: frozenset[str]) -> dict[Version, frozenset[str]]:
+    """Every board of a family that the servers have ever written: (epoch, version) and the orders on it.
+
+    :param family: which orders stand on it.
 
     `+r -e` issue and cancel; `F`: another server takes over with epoch 2; `z`: the first one, that does not know, writes again.
     """
@@ -99,6 +128,8 @@ def written(history: History) -> dict[Version, frozenset[str]]:
             continue
         if act == "F":
             epoch, at_failover, old_version = 2, now, version
+        elif act[1] not in family:
+            continue
         elif act[0] == "+":
             now |= {act[1]}
         else:
@@ -108,8 +139,8 @@ def written(history: History) -> dict[Version, frozenset[str]]:
     return boards
 
 
-def newest(history: History) -> Version:
-    return max(written(history))
+def newest(history: History, family: frozenset[str]) -> Version:
+    return max(written(history, family))
 
 
 def acts(history: History, orders: Iterable[str], *, failover: bool) -> Iterator[str]:
@@ -234,16 +265,18 @@ def key_of_disk(disk: Kept, *, with_floor: bool) -> tuple[object, ...]:
 class Node:
     """One state of the world.
 
-    :param seen: the newest board that was ever acted on.
+    :param seen: the newest board of each family that was ever acted on.
     :param finished: what was played out, and said so.
+    :param begun: what has ever sounded.
     """
 
     step: int
     history: History
     cuts: int
     lies: int
-    seen: Version
+    seen: tuple[Version, ...]
     finished: frozenset[str]
+    begun: frozenset[str]
     player: Player
     disk: Kept
     trace: tuple[object, ...] = ()
@@ -261,11 +294,12 @@ class Search:
     def __init__(self, world: World, trust: Table | None = None) -> None:
         self.world, self.trust = world, trust or Table()
         self.states = self.transitions = 0
-        self._orders = world.orders
-        self._made: dict[tuple[Version, frozenset[str]], bytes] = {}
+        self._orders, self._families = world.orders, world.families
+        self._made: dict[tuple[Message, Version, frozenset[str]], bytes] = {}
         who = Identity("v-001", VILLAGE, bytes(32), quiet=NEVER_QUIET)
         self._who = who
-        stranger = replace(self._orders["e"], id="x")
+        stranger = replace(order("x"), not_after_ms=server_ms(9), **LONG)  # type: ignore[arg-type]
+        foreign = routine("y", not_before_ms=server_ms(0), not_after_ms=server_ms(9))
         self._hostile = (
             b"board forged",
             self.trust.add("board of others", encode_board(Board(OTHER_TOWN, 1, 99, server_ms(0), (stranger,)))),
@@ -275,11 +309,23 @@ class Search:
                 TOWNSHIP,
             ),
         )
+        self._hostile_programmes = (
+            self.trust.add(
+                "programme of others",
+                encode_programme(ProgrammeBoard(OTHER_TOWN, 1, 99, server_ms(0), (foreign,), server_ms(9))),
+            ),
+            self.trust.add(
+                "programme by a township",
+                encode_programme(ProgrammeBoard(COUNTY, 1, 99, server_ms(0), (foreign,), server_ms(9))),
+                TOWNSHIP,
+            ),
+        )
 
     def run(self) -> "Search":
         """:raises Violation: with the way that led there."""
         world = self.world
-        first = Node(0, (), world.cuts, 1, (0, 0), frozenset(), self._boot(Kept(), 0, 0), Kept())
+        seen = ((0, 0),) * len(self._families)
+        first = Node(0, (), world.cuts, 1, seen, frozenset(), frozenset(), self._boot(Kept(), 0, 0), Kept())
         self._settle_in(first)
         waiting, known = [first], {self._key(first)}
         while waiting:
@@ -299,7 +345,8 @@ class Search:
         player = key_of(node.player, at(node.step), with_floor=with_floor)
         disk = key_of_disk(node.disk, with_floor=with_floor) if node.cuts else ()
         lies = node.lies if self.world.lies_back else 0
-        return node.step, node.history, node.cuts, lies, node.seen, node.finished, player, disk
+        begun = node.begun if self.world.staged else ()
+        return node.step, node.history, node.cuts, lies, node.seen, node.finished, begun, player, disk
 
     # ---- what can happen --------------------------------------------------------------------------------------------------
 
@@ -309,14 +356,17 @@ class Search:
             yield from self._step(node, "a step of time", lambda p: p.tick(at(node.step + 1)), step=node.step + 1)
         for act in acts(node.history, self._orders, failover=self.world.failover):
             yield replace(node, history=(*node.history, act), player=fork(node.player), trace=(node.trace, act))
-        for version in written(node.history):
-            if version[1]:
-                frame = self._board(node.history, version)
-                yield from self._step(node, f"board {version}", lambda p, f=frame: p.board(f, now))  # type: ignore[misc]
+        for family, names in self._families.items():
+            for version in written(node.history, names):
+                if version[1]:
+                    frame = self._board(node.history, version, family)
+                    deliver = lambda p, f=frame, m=family: p.board(f, now, m)  # noqa: E731
+                    yield from self._step(node, f"{family} {version}", deliver)
         for frame in self._hostile:
-            if node.player.board(frame, now):
-                raise self._violation("FOREIGN", replace(node, trace=(node.trace, frame.decode(errors="replace"))))
-        answer = self._answer(node.step, newest(node.history)[0], QUESTION)
+            self._refuses(node, frame, Message.BOARD)
+        for frame in self._hostile_programmes if self.world.staged else ():
+            self._refuses(node, frame, Message.PROGRAMME)
+        answer = self._answer(node.step, self._epoch(node.history), QUESTION)
         yield from self._step(node, "asks and is told", lambda p: asks_and_is_told(p, answer, now))
         for step in {0, node.step - 1} - {-1, node.step}:
             spent = self._answer(step, 1, SPENT)
@@ -325,6 +375,13 @@ class Search:
             yield from self._step(node, "played out", lambda p: p.finished(p.on_air, now), ends=node.player.on_air)
         if node.cuts:
             yield from self._cut(node, node.disk, "the power goes")
+
+    def _refuses(self, node: Node, frame: bytes, message: Message) -> None:
+        if node.player.board(frame, at(node.step), message):
+            raise self._violation("FOREIGN", replace(node, trace=(node.trace, frame.decode(errors="replace"))))
+
+    def _epoch(self, history: History) -> int:
+        return max(newest(history, names)[0] for names in self._families.values())
 
     def _step(
         self, node: Node, what: str, act: Callable[[Player], list[Effect]], *, step: int | None = None, ends: str = ""
@@ -345,9 +402,12 @@ class Search:
             yield from self._cut(cut, kept, "the power goes after " + type(effects[0]).__name__)
 
     def _carry_out(self, node: Node, effects: Iterable[Effect]) -> None:
-        held = node.player.boards.get(COUNTY)
-        if held is not None:
-            node.seen = max(node.seen, (held.epoch, held.version))
+        shelves = {Message.BOARD: node.player.boards, Message.PROGRAMME: node.player.programmes}
+        held = [shelves[family].get(COUNTY) for family in self._families]
+        node.seen = tuple(
+            seen if one is None else max(seen, (one.epoch, one.version))
+            for seen, one in zip(node.seen, held, strict=True)
+        )
         for effect in effects:
             match effect:
                 case Keep(kept):
@@ -355,7 +415,11 @@ class Search:
                 case Play(what):
                     if what.id in node.finished:
                         raise self._violation("TWICE", node)
+                    late = 0 < what.start_by_ms < server_ms(node.step) and not self.world.lies_back
+                    if late and what.id not in node.begun:
+                        raise self._violation("LATE", node)
         if node.player.on_air:
+            node.begun |= {node.player.on_air}
             for more in node.player.started(node.player.on_air, at(node.step)):
                 if isinstance(more, Keep):
                     node.disk = more.kept
@@ -385,18 +449,21 @@ class Search:
         now = at(node.step)
         self._carry_out(node, [*node.player.start(now), *node.player.connected(now)])
 
-    def _board(self, history: History, version: Version) -> bytes:
-        what = written(history)[version]
-        made = self._made.get((version, what))
+    def _board(self, history: History, version: Version, family: Message) -> bytes:
+        what = written(history, self._families[family])[version]
+        made = self._made.get((family, version, what))
         if made is None:
-            made = self._made[version, what] = self._make_board(version, what)
+            made = self._made[family, version, what] = self._make_board(version, what, family)
         return made
 
-    def _make_board(self, version: Version, what: frozenset[str]) -> bytes:
+    def _make_board(self, version: Version, what: frozenset[str], family: Message) -> bytes:
         names = sorted(what)
         orders = tuple(self._orders[name] for name in names)
-        payload = encode_board(Board(COUNTY, *version, server_ms(0), orders))
-        return self.trust.add(f"board {version} {'+'.join(names)}", payload)
+        if family is Message.PROGRAMME:
+            payload = encode_programme(ProgrammeBoard(COUNTY, *version, server_ms(0), orders, server_ms(99)))
+        else:
+            payload = encode_board(Board(COUNTY, *version, server_ms(0), orders))
+        return self.trust.add(f"{family} {version} {'+'.join(names)}", payload)
 
     def _answer(self, step: int, epoch: int, nonce: bytes) -> bytes:
         name = f"time {step} {epoch} {nonce.decode()}"
@@ -413,8 +480,15 @@ class Search:
             raise self._violation("FOREIGN", node)
         if sounds and not self.world.lies_back and now_ms >= self._orders[sounds].not_after_ms:
             raise self._violation("STALE", node)
-        if sounds and sounds not in written(node.history)[node.seen]:
-            raise self._violation("ZOMBIE", node)
+        for names, seen in zip(self._families.values(), node.seen, strict=True):
+            if sounds in names and sounds not in written(node.history, names)[seen]:
+                raise self._violation("ZOMBIE", node)
+        if self.world.staged and not self.world.lies_back:
+            early = {
+                name for name in node.player._ledger.as_dict() if now_ms < self._orders[name].not_before_ms - 60_000
+            }
+            if early & self._families[Message.PROGRAMME]:
+                raise self._violation("EARLY", node)
         known_ms = node.player.time_ms(at(node.step))
         for one in node.player.orders:
             if known_ms is not None and known_ms >= one.not_after_ms and not node.player._ledger[one.id].terminal:
@@ -429,21 +503,26 @@ class Search:
     def _check_healing(self, node: Node) -> None:
         """Let the network work for a moment."""
         player, now = fork(node.player), at(node.step)
-        last = newest(node.history)
         player.connected(now)
-        player.time(self._answer(node.step, last[0], QUESTION), now)
-        if last[1]:
-            player.board(self._board(node.history, last), now)
-        now_ms = server_ms(node.step)
+        player.time(self._answer(node.step, self._epoch(node.history), QUESTION), now)
+        on_boards: frozenset[str] = frozenset()
+        for family, names in self._families.items():
+            last = newest(node.history, names)
+            on_boards |= written(node.history, names)[last]
+            if last[1]:
+                player.board(self._board(node.history, last, family), now, family)
         wanted = [
-            name
-            for name in ("e", "r")
-            if name in written(node.history)[last]
-            and name not in node.finished
-            and now_ms < self._orders[name].not_after_ms
+            name for name in ("e", "r") if name in on_boards - node.finished and self._may_sound(player, name, node)
         ]
         if player.on_air != (wanted[0] if wanted else "") and not self.world.lies_back:
             raise self._violation("DIVERGE", node)
+
+    def _may_sound(self, player: Player, name: str, node: Node) -> bool:
+        """What began and was cut off before that was written has not begun, as far as the speaker can know."""
+        one, now_ms = self._orders[name], server_ms(node.step)
+        known = player._ledger.get(name)
+        in_time = not one.start_by_ms or now_ms <= one.start_by_ms or (known is not None and known.first_started_ms > 0)
+        return one.not_before_ms <= now_ms < one.not_after_ms and in_time
 
     def _violation(self, rule: str, node: Node) -> Violation:
         way: list[str] = []
@@ -454,12 +533,19 @@ class Search:
         return Violation(rule, reversed(way))
 
 
+STAGED: Any = {"staged": True, "programme_ends": 3, "emergency_ends": 2}
+ALONE: Any = {**STAGED, "with_emergency": False}
+LYING: Any = {"failover": False, "battery_clock": True, "lies_back": 2}
 SMALL = (
     World("one server, power that goes twice", steps=2, programme_ends=2, emergency_ends=1, failover=False),
     World("an emergency until it is forgotten", steps=5, emergency_ends=1, with_programme=False, failover=False),
     World("two servers", steps=2, emergency_ends=1, with_programme=False),
     World("a right battery clock", steps=3, programme_ends=2, emergency_ends=1, failover=False, battery_clock=True),
     World("a lying one", steps=3, with_programme=False, failover=False, battery_clock=True, lies_back=2),
+    World("a programme that an emergency takes the air from", **STAGED, steps=1, cuts=1, failover=False),
+    World("a programme by two servers", **ALONE, steps=1, cuts=1),
+    World("a programme over its latest start", **ALONE, steps=4, failover=False),
+    World("a programme at a lying clock", **ALONE, steps=4, **LYING),
 )
 LARGE = (
     World("one server, power that goes twice", steps=3, programme_ends=2, emergency_ends=1, failover=False),
@@ -467,6 +553,9 @@ LARGE = (
     World("two servers, power that goes twice, one order", steps=4, emergency_ends=2, with_programme=False),
     World("a right battery clock", programme_ends=3, emergency_ends=1, failover=False, battery_clock=True),
     World("a lying one", steps=3, programme_ends=2, emergency_ends=1, failover=False, battery_clock=True, lies_back=2),
+    World("a programme and an emergency, power that goes once", **STAGED, steps=3, cuts=1, failover=False),
+    World("a programme by two servers, power that goes twice", **ALONE, steps=2),
+    World("a programme and an emergency by two servers", **STAGED, steps=1, cuts=0),
 )
 
 
