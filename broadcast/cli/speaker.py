@@ -19,13 +19,16 @@ def speaker(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What the server exported for this box.")],
     state: Annotated[Path, typer.Option(help="Folder that survives a power cut.")] = Path("/var/lib/lianbo-speaker"),
     sound: Annotated[str, typer.Option(help="auto, null, wav:PATH, pyaudio or pyaudio:DEVICE.")] = "auto",
+    ear: Annotated[
+        str, typer.Option(help="What proves what was played: sink, monitor:DEVICE or microphone:DEVICE.")
+    ] = "",
     verbose: Verbose = False,
 ) -> None:
     """Be one speaker, until SIGTERM."""
     log_for_a_service(verbose=verbose)
     try:
         provisioning = read_single(file)
-        asyncio.run(run_speaker(provisioning, state=state, sink=sound))
+        asyncio.run(run_speaker(provisioning, state=state, sink=sound, ear=ear))
     except (BadProvisioning, FolderInUse, OSError, ValueError) as err:
         _refuse(err)
 
