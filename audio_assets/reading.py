@@ -8,6 +8,15 @@ from dataclasses import dataclass
 from pypinyin import Style, lazy_pinyin
 from pypinyin.seg.mmseg import seg
 
+try:
+    from rjieba import cut  # comes with the extra tts-neural; only its voices ask where a word begins
+except ImportError:
+
+    def cut(text: str, hmm: bool = True) -> list[str]:
+        """pypinyin's own dictionary knows fewer words."""
+        return list(seg.cut(text))
+
+
 from audio_assets.lexicon import Lexicon
 from audio_assets.pinyin import is_syllable
 from audio_assets.spoken import DIGITS
@@ -23,7 +32,7 @@ class Reading:
 
     :param words: what is said, a pause is ， or 。
     :param syllables: one for each character of words; a pause is itself, a character that nobody knows is empty.
-    :param begins: where a word begins, likewise one for each.
+    :param begins: where a word begins, likewise one for each; finer or coarser with the dictionary that is installed.
     """
 
     words: str
@@ -53,7 +62,7 @@ def read(words: str, lexicon: Lexicon) -> Reading:
             begins += [index == 0 for index in range(len(piece))]
         else:
             syllables += _looked_up(piece)
-            begins += [index == 0 for word in seg.cut(piece) for index in range(len(word))]
+            begins += [index == 0 for word in cut(piece) for index in range(len(word))]
     changed = [one if index in fixed else _changed(words, syllables, index) for index, one in enumerate(syllables)]
     return Reading(words, tuple(changed), tuple(begins))
 

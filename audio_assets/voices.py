@@ -54,7 +54,7 @@ def chosen(name: str, folder: Path | None = None) -> Voice:
 
 def neural_is_installed() -> bool:
     """Whether the extra `tts-neural` is there; nothing of it is loaded."""
-    return all(importlib.util.find_spec(name) is not None for name in ("onnxruntime", *PARTS))
+    return all(importlib.util.find_spec(name) is not None for name in ("onnxruntime", "rjieba", *PARTS))
 
 
 def voice_file(name: str, folder: Path | None) -> Path | None:

@@ -48,11 +48,11 @@ def bare_machine(empty: Path) -> Iterator[None]:
 def set_up(root: Path) -> ModuleType:
     """A clone whose set-up for `test` is complete, without the packages themselves."""
     dev = load(root)
-    for name in ("pyproject.toml", dev.BASE, dev.DEV, dev.PYAUDIO, dev.ORACLE_LOCK):
+    for name in ("pyproject.toml", dev.BASE, dev.DEV, dev.PYAUDIO, dev.NEURAL, dev.ORACLE_LOCK):
         (root / name).write_text(f"# {name}\n")
     dev.PYTHON.parent.mkdir(parents=True)
     dev.PYTHON.touch()
-    dev.write_stamp(dev.VENV, **{name: dev.digest(name) for name in (dev.DEV, dev.PYAUDIO, "pyproject.toml")})
+    dev.write_stamp(dev.VENV, **{name: dev.digest(name) for name in (dev.DEV, dev.PYAUDIO, dev.NEURAL, "pyproject.toml")})
     return dev
 
 

@@ -10,7 +10,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-sound.lock", "requirements-oracle.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-sound.lock",
+    "requirements-neural.lock",
+    "requirements-oracle.lock",
+)
 ENTRIES = {
     *("broadcast", "endpoints", "audio_assets", "config", "tests", "docs", "bench"),
     *("dev", "pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", ".gitignore", ".ci"),
@@ -128,6 +134,7 @@ def test_the_locks_fit_the_bounds_in_pyproject() -> None:
         "requirements.lock": [*runtime, *project["build-system"]["requires"]],
         "requirements-dev.lock": [*runtime, *project["dependency-groups"]["dev"]],
         "requirements-sound.lock": extras["sound"],
+        "requirements-neural.lock": extras["tts-neural"],
     }
     missing = [
         f"{lock}: {requirement}"
