@@ -140,9 +140,14 @@ class Reels:
         self._thread = threading.Thread(target=self._run, name="reels", daemon=True)
         self._thread.start()
 
-    def open(self, source: Source, from_sample: int = 0) -> Reel:
-        """Begin to read. Comes back at once: the file itself is opened by the decoder's thread."""
+    def open(self, source: Source, from_sample: int = 0, *, at_once: bool = False) -> Reel:
+        """Begin to read. Comes back at once: the file itself is opened by the decoder's thread.
+
+        :param at_once: by the caller instead, who waits 2 ms for the disk; two threads that wait for each other take longer.
+        """
         reel = Reel(source, from_sample, self._wake)
+        if at_once:
+            reel.fill()
         self._reels.append(reel)
         self._wake.set()
         return reel

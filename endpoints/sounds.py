@@ -15,6 +15,7 @@ from endpoints.reel import Reels
 from endpoints.track import Long, Sound
 
 IN_MEMORY_SAMPLES = 60 * RATE_HZ  # what is longer is read from the disk while it sounds
+AT_ONCE_BYTES = 1 << 20  # read and checked in 2 ms
 MAX_DECODED_BYTES = 64 * 1024 * 1024  # eleven clips of a minute
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,7 @@ class Sounds:
         """
         try:
             if asset not in self._open:
-                file = await asyncio.to_thread(OpusFile.at, self._cache.path(asset))
-                self._open[asset] = Long(file.samples, partial(self._reels.open, file))
+                self._open_file(await asyncio.to_thread(OpusFile.at, self._cache.path(asset)), asset)
             if in_memory and self._open[asset].samples <= IN_MEMORY_SAMPLES:
                 await self._decode(asset)
         except (UnsupportedAudio, AudioTooLong) as err:
@@ -57,6 +57,16 @@ class Sounds:
         else:
             self._bad.discard(asset)
 
+    def open_now(self, asset: bytes) -> None:
+        """Have a small file at hand that nobody had announced, without a round through a thread: an order is about to sound it."""
+        path = self._cache.path(asset)
+        try:
+            if asset not in self._open and path.stat().st_size <= AT_ONCE_BYTES:
+                self._cache.check(asset)
+                self._open_file(OpusFile.at(path), asset)
+        except (UnsupportedAudio, AssetError, OSError) as err:  # not here, or not usable: whoever stages it finds out
+            log.info("sound %s is not at hand: %s", asset.hex()[:12], err)
+
     def forget(self, asset: bytes) -> None:
         """It is not here any more; what sounds of it goes on as long as it can."""
         self._open.pop(asset, None)
@@ -67,6 +77,11 @@ class Sounds:
         for asset in [asset for asset in self._open if asset not in assets]:
             self.forget(asset)
         self._bad &= assets
+
+    def _open_file(self, file: OpusFile, asset: bytes) -> None:
+        self._open[asset] = Long(
+            file.samples, partial(self._reels.open, file), partial(self._reels.open, file, at_once=True)
+        )
 
     async def _decode(self, asset: bytes) -> None:
         if asset not in self._in_memory:

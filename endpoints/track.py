@@ -53,10 +53,12 @@ class Long:
 
     :param samples: its length.
     :param open: begins to read it from a sample on, without waiting for the disk.
+    :param open_now: likewise, and is ready; not for the sound thread.
     """
 
     samples: int
     open: Callable[[int], Reader]
+    open_now: Callable[[int], Reader]
 
 
 Sound = Pcm | Long
@@ -114,9 +116,12 @@ def sequence(
 
 
 class Track:
-    """Reads segments as frames, from a position on."""
+    """Reads segments as frames, from a position on.
 
-    def __init__(self, segments: Sequence[Segment], *, from_ms: int = 0) -> None:
+    :param at_once: `ready` waits for the disk if it must, and so is true.
+    """
+
+    def __init__(self, segments: Sequence[Segment], *, from_ms: int = 0, at_once: bool = False) -> None:
         self.underruns = 0  # frames for which the disk was too slow; silence in their place
         self.absent = False  # whether the frame read last is silence in place of a sound that is not there
         self.planned = False  # whether it is silence that was meant
@@ -125,6 +130,7 @@ class Track:
         self._passed = 0  # bytes of the segments that are over
         self._cell: _Cell | None = None  # the one that sounds
         self._ahead: tuple[Segment, Long, Reader] | None = None  # opened before its turn
+        self._at_once = at_once  # until its first sound is open
 
     @property
     def position_ms(self) -> int:
@@ -141,6 +147,7 @@ class Track:
         """Whether the beginning is at hand. Asked before the first `read`, outside of the sound thread."""
         if self._cell is None:
             self._next()
+        self._at_once = False
         return not isinstance(self._cell, _Spool) or self._cell.reader.ready
 
     @property
@@ -217,13 +224,13 @@ class Track:
                 sound = self._opened(segment) or get()
                 if sound is None:
                     return _Waiting(get, meanwhile.data or SILENT_FRAME, at)
-                return _cell_of_sound(sound, at, self._reader_of(sound), in_step=False)
+                return _cell_of_sound(sound, at, self._reader_of(sound, at), in_step=False)
             case Slot(get, ms):
                 sound = self._opened(segment) or get()
                 if sound is None:
                     length = ms * BYTES_PER_MS
                     return _Missing(get, length, at) if at < length else length
-                return _cell_of_sound(sound, at, self._reader_of(sound), in_step=True)
+                return _cell_of_sound(sound, at, self._reader_of(sound, at), in_step=True)
 
     def _look_ahead(self) -> None:
         """Open the next sound when its turn is near."""
@@ -241,7 +248,10 @@ class Track:
     def _opened(self, segment: Segment) -> Sound | None:
         return self._ahead[1] if self._ahead is not None and self._ahead[0] is segment else None
 
-    def _reader_of(self, sound: Sound) -> Reader | None:
+    def _reader_of(self, sound: Sound, at: int) -> Reader | None:
+        """One that is open already."""
+        if self._at_once and isinstance(sound, Long) and at < sound.samples * SAMPLE_BYTES:
+            return sound.open_now(at // SAMPLE_BYTES)
         if self._ahead is None or self._ahead[1] is not sound:
             return None
         reader, self._ahead = self._ahead[2], None

@@ -182,6 +182,9 @@ class VoiceOutput:
         if play.order.parts:
             give_up = partial(self._give_up, on_air)
             on_air.timers.append(self._loop.call_later(max(0.0, left_s - BEFORE_END_S), give_up))
+        due = part_due(play)
+        if due is not None and self._sounds.get(due.asset) is None:
+            self._sounds.open_now(due.asset)
         if self._can_begin(play):
             self._begin(on_air)
         self._staging.hurry(play.order.parts)
@@ -242,7 +245,8 @@ class VoiceOutput:
             self._begin_live(on_air)
             return
         get = self._get_in_time if play.order.kind is Kind.ROUTINE else self._get_or_fail
-        track = Track(segments_of(play.order, lambda asset: partial(get, asset)), from_ms=play.from_ms)
+        segments = segments_of(play.order, lambda asset: partial(get, asset))
+        track = Track(segments, from_ms=play.from_ms, at_once=is_urgent(play.order))
         tell = partial(self._tell_trouble, on_air)
         on_air.sound = sound = Guarded(track, fallback=self._fallback_of(play), tell=tell)
         if sound.ready:

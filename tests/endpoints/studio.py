@@ -103,8 +103,8 @@ class InlineReels(Reels):
     def start(self) -> None:
         """There is nothing to start."""
 
-    def open(self, source: Source, from_sample: int = 0) -> Reel:
-        reel = super().open(source, from_sample)
+    def open(self, source: Source, from_sample: int = 0, *, at_once: bool = False) -> Reel:
+        reel = super().open(source, from_sample, at_once=at_once)
         self.pump()
         return reel
 

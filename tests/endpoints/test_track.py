@@ -174,7 +174,7 @@ class Shelf:
             self.spools.append(Spool(pcm, at, self._given))
             return self.spools[-1]
 
-        return Long(samples or pcm.samples, open_)
+        return Long(samples or pcm.samples, open_, open_)
 
 
 def test_long_sounds_follow_one_another_without_a_gap_and_are_opened_before_their_turn() -> None:

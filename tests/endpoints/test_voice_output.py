@@ -263,6 +263,22 @@ def test_what_may_be_needed_at_any_time_begins_with_the_next_frame(tmp_path: Pat
     run(story())
 
 
+def test_words_that_nobody_had_announced_begin_with_the_next_frame_when_they_are_on_the_disk(tmp_path: Path) -> None:
+    words = tape(20, 1)
+
+    async def story() -> None:
+        async with studio(tmp_path, held=(words,)) as stage:
+            told = stage.play(an_order("e", words, kind=Kind.EMERGENCY))
+            await asyncio.sleep(25)
+            assert told.words == [("started", NONE), ("finished", NONE)]
+            assert told.said[0][0] <= 20
+            heard = stage.heard()
+            at = find(words.samples[FADE:], heard)
+            assert (at.score > 0.9999, at.at) == (True, FADE), "and no attention signal before them"
+
+    run(story())
+
+
 def test_the_next_programme_follows_without_anybody_hearing_of_the_last(tmp_path: Path) -> None:
     one, two = tape(30, 1), tape(30, 2)
 
