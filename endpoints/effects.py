@@ -32,10 +32,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file that may have to sound, and from when on; 0 for one that may be needed at any time."""
+    """A file that may have to sound, and from when on.
+
+    :param urgent: it goes before all others whenever it is needed: what is no routine.
+    """
 
     part: Part
     needed_at_ms: int
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

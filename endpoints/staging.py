@@ -64,6 +64,7 @@ class _Item:
     checked_at: float = -_NEVER
     failures: int = 0
     reason: Reason = Reason.NONE  # why it can't be had, as far as anybody knows
+    is_urgent: bool = False
     hurried: bool = False  # asked for by what is on air
     urgency: Urgency = Urgency.LATER
     task: asyncio.Task[None] | None = field(default=None, repr=False)
@@ -111,7 +112,8 @@ class Staging:
         for asset in [asset for asset, item in self._items.items() if asset not in ahead and not item.hurried]:
             self._drop(asset)
         for one in wanted:
-            self._take(one.part).needed_at_ms = one.needed_at_ms
+            item = self._take(one.part)
+            item.needed_at_ms, item.is_urgent = one.needed_at_ms, one.urgent
         self._rank()
 
     def hurry(self, parts: tuple[Part, ...]) -> None:
@@ -270,7 +272,7 @@ class Staging:
         """When it is to be read again; what was not checked yet now."""
         if item.state is State.UNCHECKED:
             return -_NEVER
-        if item.state is State.LACKING or item.needed_at_ms == 0 or item.hurried:
+        if item.state is State.LACKING or item.hurried:
             return _NEVER
         due_in_s = self._left_s(item) - RECHECK_BEFORE_S
         at = max(self._loop.time() + due_in_s, item.checked_at + CHECKED_FOR_S)
@@ -328,7 +330,7 @@ class Staging:
 
     def _rank(self) -> None:
         """Tell the cache what is needed first, and give what is new its start."""
-        items = sorted(self._items.values(), key=lambda item: (not item.hurried, item.needed_at_ms))
+        items = sorted(self._items.values(), key=lambda item: (not (item.hurried or item.is_urgent), item.needed_at_ms))
         self._cache.keep([item.part.asset for item in items])
         now = self._loop.time()
         for item in items:
@@ -341,7 +343,7 @@ class Staging:
         self._wake.set()
 
     def _urgency_of(self, item: _Item) -> Urgency:
-        if item.hurried or item.needed_at_ms == 0:
+        if item.hurried or item.is_urgent:
             return Urgency.NOW
         return Urgency.SOON if self._left_s(item) <= SOON_S else Urgency.LATER
 

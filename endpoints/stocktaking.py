@@ -19,7 +19,7 @@ def wanted_of(orders: Iterable[Order], fallback: Part | None) -> tuple[Wanted, .
         if order.kind is Kind.ROUTINE and fallback is not None:
             first.setdefault(fallback.asset, Wanted(fallback, order.not_before_ms))
         for part in order.parts:
-            first.setdefault(part.asset, Wanted(part, order.not_before_ms))
+            first.setdefault(part.asset, Wanted(part, order.not_before_ms, urgent=order.kind is not Kind.ROUTINE))
     return tuple(first.values())
 
 

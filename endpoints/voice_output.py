@@ -330,7 +330,7 @@ class VoiceOutput:
         self._spawn(self._take_up(asset), f"take up {asset.hex()[:12]}")
 
     async def _take_up(self, asset: bytes) -> None:
-        urgent = any(one.part.asset == asset and not one.needed_at_ms for one in self._wanted)
+        urgent = any(one.part.asset == asset and one.urgent for one in self._wanted)
         on_air = self._on_air
         if on_air is not None and on_air.play.order.kind is not Kind.ROUTINE:
             urgent |= any(part.asset == asset for part in on_air.play.order.parts)

@@ -431,7 +431,7 @@ def test_files_are_wanted_each_once_those_needed_first_first_and_the_fallback_be
     )
     rig.board(SERVER.board(1, alert))
     assert rig.player.wanted == (
-        Wanted(part("n"), ms(10_000)),
+        Wanted(part("n"), ms(10_000), urgent=True),
         Wanted(FALLBACK, ms(600)),
         Wanted(part("s"), ms(600)),
         Wanted(part("m"), ms(600)),

@@ -32,8 +32,8 @@ def sha(name: str, size: int = 1_000) -> bytes:
 
 
 def want(name: str, in_ms: int, size: int = 1_000) -> Wanted:
-    """A file that is needed so long after midnight; 0: that may be needed at any time."""
-    return Wanted(Part(sha(name, size), size, 60_000), MIDNIGHT_MS + in_ms if in_ms else 0)
+    """A file that is needed so long after midnight; 0: an emergency's that sounds now."""
+    return Wanted(Part(sha(name, size), size, 60_000), MIDNIGHT_MS + in_ms, urgent=not in_ms)
 
 
 class FakeFetcher:

@@ -186,7 +186,7 @@ def test_an_emergency_whose_words_are_silent_sounds_the_attention_signal(tmp_pat
 
     async def story() -> None:
         async with studio(tmp_path, held=(dead,)) as stage:
-            stage.output.expect((Wanted(dead.part, 0),))
+            stage.output.expect((Wanted(dead.part, NOON_MS + 60_000, urgent=True),))
             await asyncio.sleep(1)
             told = stage.play(an_order("e", dead, kind=Kind.EMERGENCY, tone=Tone.ATTENTION))
             await asyncio.sleep(18)
@@ -250,7 +250,7 @@ def test_what_may_be_needed_at_any_time_begins_with_the_next_frame(tmp_path: Pat
 
     async def story() -> None:
         async with studio(tmp_path, words) as stage:
-            stage.output.expect((Wanted(words.part, 0),))
+            stage.output.expect((Wanted(words.part, NOON_MS + 60_000, urgent=True),))
             await asyncio.sleep(1)
             stage.cache.remove(words.sha256)
             asked = stage.now_ms
