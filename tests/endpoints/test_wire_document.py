@@ -12,7 +12,20 @@ from typing import Any
 
 import pytest
 
-from endpoints import air, arbitration, box, canonical, journal, ledger, mqtt_link, player, sealing, server_time
+from endpoints import (
+    air,
+    arbitration,
+    box,
+    canonical,
+    journal,
+    ledger,
+    mqtt_link,
+    player,
+    sealing,
+    server_time,
+    shelf,
+    stocktaking,
+)
 from endpoints.fields import BadMessage
 from endpoints.protocol import (
     BANDS_OF,
@@ -258,6 +271,13 @@ def test_our_own_speaker_counts_a_refused_frame_as_the_document_says(vector: Any
         ("of more than {:,} orders", ledger.LEDGER_LIMIT),
         ("and {} in the bands EMERGENCY, LIVE_COMMAND and LIFE_SAFETY", arbitration.EMERGENCY_PERCENT),
         ("multiples of {} ms", air.BLOCK_MS),
+        ("gets what has a time **before** it: {} ms", air.PREROLL_MS),
+        ("begins {} ms after it", air.IN_STEP_MS),
+        ("when it is more than {} s late", air.IN_TIME_MS / 1000),
+        ("until {} s before its not_before_ms", shelf.UPCOMING_MS / 1000),
+        ("within {} s by chance", stocktaking.JITTER_S),
+        ("not within {} s of the one before", stocktaking.NOT_BEFORE_S),
+        ("and every {} s, 540 to 660 s by chance", stocktaking.ANYWAY_S),
         ("| keep alive | {} s |", box.KEEPALIVE_S),
         ("| {:,} bytes must be taken", sealing.MAX_FRAME_BYTES + 1_024),
         ("a random time between 0 and {} s", mqtt_link.RETRY_FIRST_S),
