@@ -189,6 +189,5 @@ def _begins(address: str, allowed: str) -> bool:
         same = (asked.scheme, asked.hostname, asked.port) == (given.scheme, given.hostname, given.port)
     except ValueError:
         return False
-    return (
-        same and "@" not in asked.netloc and bool(asked.hostname) and (asked.path or "/").startswith(given.path or "/")
-    )
+    inside = ".." not in asked.path and (asked.path or "/").startswith(given.path or "/")
+    return same and inside and "@" not in asked.netloc and bool(asked.hostname)
