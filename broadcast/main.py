@@ -35,6 +35,7 @@ COMMANDS = {  # name: (where it is, its sentence); a test compares the sentence 
         "broadcast.cli.ladder:ladder",
         "How far a broadcast got (回执): per township, and who is missing, by name.",
     ),
+    "assets": ("broadcast.cli.assets:app", "The library of sounds (音频素材): send, look, approve, delete."),
     "areas": ("broadcast.cli.areas:app", "The county's areas: townships, villages, grids."),
     "speakers": (
         "broadcast.cli.speakers:app",

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, BinaryIO, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import typer
@@ -124,6 +124,30 @@ class Desk:
                 warn(f"{err.cause}; asking again")
                 time.sleep(REPEAT_AFTER_S)
         raise AssertionError("unreachable")
+
+    def delete(self, path: str) -> None:
+        self._ask("DELETE", path)
+
+    def send(self, path: str, file: BinaryIO, size_bytes: int, **query: object) -> Json:
+        """A file as the body of a POST, read piece by piece."""
+        headers = {"Accept-Language": "en", "Authorization": f"Bearer {self._token}", "Content-Length": str(size_bytes)}
+        headers["Content-Type"] = "application/octet-stream"
+        connection = self._connection(ANSWER_WITHIN_S)
+        try:
+            with contextlib.suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # refused half-way: the answer is there to read
+                connection.request("POST", self._parts.path.rstrip("/") + PREFIX + path + _query(query), file, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as err:
+            raise Unreachable(self.url, str(err) or type(err).__name__) from err
+        finally:
+            connection.close()
+        if answer.status >= http.client.BAD_REQUEST:
+            raise Refused(answer.status, content)
+        sent: Json = json.loads(content)
+        return sent
 
     def events(self, broadcast: str) -> Iterator[tuple[str, Json]]:
         """Server-sent events about one broadcast: (event, data); a broken stream goes on by itself."""
