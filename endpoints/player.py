@@ -144,7 +144,7 @@ class Player:
         self._upcoming_at = _NEVER  # when more of the programmes enters the decisions
         self._stock = Stocktaking(random)
         self._say_at = _NEVER  # when reports go out that wait for the sound card's word
-        self._out: list[Send] = []
+        self._out: list[Send | TakeStock] = []
 
     # ---- what the outside asks ------------------------------------------------------------------------------------------
 

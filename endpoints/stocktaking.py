@@ -26,6 +26,7 @@ def wanted_of(orders: Iterable[Order], fallback: Part | None) -> tuple[Wanted, .
 def stock_of(speaker: str, boot: int, on_hand: OnHand, programmes: Iterable[ProgrammeBoard]) -> Stock:
     """The message, yet without what changes all the time: when, and how much room is left."""
     held, lacking = tuple(programmes), on_hand.lacking
+    gaps_ms = [one.needed_at_ms for one in lacking]
     return Stock(
         speaker=speaker,
         boot=boot,
@@ -34,7 +35,7 @@ def stock_of(speaker: str, boot: int, on_hand: OnHand, programmes: Iterable[Prog
         held=on_hand.held,
         held_bytes=on_hand.held_bytes,
         free_bytes=0,
-        complete_until_ms=lacking[0].needed_at_ms if lacking else min((one.until_ms for one in held), default=0),
+        complete_until_ms=min(gaps_ms or [one.until_ms for one in held], default=0),
         programmes=tuple(Held(one.scope, one.epoch, one.version) for one in held),
         lacking=tuple(one.part.asset for one in lacking[:MAX_LACKING]),
     )

@@ -359,6 +359,14 @@ def test_the_minutes_are_counted_over_restarts_and_what_was_not_heard_is_given_b
     assert rig.last("P-3") == (REFUSED, Reason.BUDGET)
 
 
+def test_what_has_begun_goes_on_to_its_end_though_the_minutes_are_used_up() -> None:
+    long = slot("P-1", 0, asset_ms=120_000)
+    rig = Rig().told().programme(SERVER.programme(1, long, budget_min=1)).after(80)
+    rig.board(SERVER.board(1, order(not_after_ms=ms(300)))).after(130)
+    assert heard(rig) == [("P-1", 0), ("o-1", 0), ("P-1", 84_000 + IN_STEP_MS)]
+    assert rig.last("P-1") == (FINISHED, NONE)
+
+
 def test_notices_and_emergencies_cost_nothing_of_the_budget_and_are_not_refused() -> None:
     rig = Rig().told().programme(SERVER.programme(1, slot("P-1", 100, asset_ms=61_000), budget_min=1))
     rig.board(SERVER.board(1, notice())).after(90)
@@ -443,15 +451,16 @@ def test_files_are_wanted_each_once_those_needed_first_first_and_the_fallback_be
 
 
 def test_the_stock_is_said_soon_after_a_programme_came_and_names_what_is_lacking() -> None:
-    rig = Rig(on_hand=OnHand(1, 500, 9_999, (Wanted(part("s"), ms(600)),))).told().after(60)
+    lacking = Wanted(part("s"), ms(900), urgent=True), Wanted(part("t"), ms(600))
+    rig = Rig(on_hand=OnHand(1, 500, 9_999, lacking)).told().after(60)
     known = len(rig.stocks)
     rig.programme(SERVER.programme(3, slot("P-1", 600, asset=b"s" * 32), epoch=2)).after(
         60 + max(JITTER_S, NOT_BEFORE_S)
     )
     (stock,) = rig.stocks[known:]
     assert (stock.speaker, stock.boot, stock.programmes) == ("v-001", 1, (Held(COUNTY, 2, 3),))
-    assert (stock.wanted, stock.held, stock.held_bytes, stock.free_bytes) == (2, 1, 500, 9_999)
-    assert (stock.complete_until_ms, stock.lacking) == (ms(600), (b"s" * 32,))
+    assert (stock.wanted, stock.held, stock.held_bytes, stock.free_bytes) == (3, 1, 500, 9_999)
+    assert (stock.complete_until_ms, stock.lacking) == (ms(600), (b"s" * 32, b"t" * 32))
     assert ms(60) <= stock.at_ms <= ms(60 + max(JITTER_S, NOT_BEFORE_S))
 
 
