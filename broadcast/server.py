@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from audio_assets.library import AssetLibrary
-from audio_assets.worker import RenderWorker
 from broadcast.clock import Clock, SystemClock
 from broadcast.domain.area_import import read_table
 from broadcast.domain.broadcasts import Broadcast
@@ -39,6 +38,7 @@ from broadcast.service.passwords import Argon2Hasher
 from broadcast.service.planning import Planning, Rules
 from broadcast.service.ports import StoreUnavailable, Tx
 from broadcast.service.presence import Speakers
+from broadcast.service.previews import Previews
 from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
 from broadcast.service.relays import Relays
@@ -53,7 +53,7 @@ from broadcast.transport.live_air import SignedAir, most_deliveries_per_s
 from broadcast.transport.live_source import LiveSources
 from broadcast.transport.live_tape import FileTapes
 from broadcast.transport.live_words import LiveWords
-from broadcast.transport.voice import LibrarySounds, WorkerSpeech
+from broadcast.transport.voice import LibrarySounds, open_voice
 from broadcast.transport.wire import ServerWire
 from broadcast.transport.workshop import open_workshop
 from broadcast.web.app import Services, make_app
@@ -208,12 +208,19 @@ class Server:
             rule=self.rule,
         )
         self.library = AssetLibrary(self.folder / "assets")
-        self.worker = RenderWorker(self.library)
+        voice = self.settings.speech
+        self.worker, self.speech = open_voice(
+            self.library,
+            rate=voice.words_per_minute,
+            voice=voice.voice,
+            readings=voice.readings,
+            voices=voice.voices_folder,
+        )
         self._open.push_async_callback(self.worker.close)
         self._open_sound_library()
-        speech = WorkerSpeech(self.worker, rate=self.settings.speech.words_per_minute)
+        self.previews = Previews(clock=clock, voice=self.speech)
         sounds = UsableSounds(LibrarySounds(self.library), self.assets.fault)
-        self.programmes = self.planning.programmes(sounds=sounds, voice=speech)
+        self.programmes = self.planning.programmes(sounds=sounds, voice=self.speech)
         self.gate = AssetGate(
             monotonic=clock.monotonic,
             estate=self.estate,
@@ -227,7 +234,7 @@ class Server:
             boards=self.boards,
             routine=self.planning.boards,
             ladder=self.ladder,
-            speech=speech,
+            speech=self.speech,
             sounds=sounds,
             feed=self.feed,
             health=self.health,
@@ -239,7 +246,7 @@ class Server:
             suffix=self.settings.speech.issuer,
             utc_offset=timedelta(minutes=self.settings.rules.utc_offset_min),
         )
-        self.endings = Endings(clock=clock, broadcasts=self.broadcasts, wording=self.wording, speech=speech)
+        self.endings = Endings(clock=clock, broadcasts=self.broadcasts, wording=self.wording, speech=self.speech)
         self.hasher = Argon2Hasher()
         self._open.callback(self.hasher.close)
         self.officers = Officers(clock=clock, store=store, hasher=self.hasher, live=self.broadcasts.live)
@@ -269,7 +276,7 @@ class Server:
         tapes = FileTapes(self.folder / "live", self.library)
         studio = Studio(clock=clock, store=store, health=health, air=air, tapes=tapes, rules=rules)
         sources = LiveSources(card=asked.card, addresses=asked.relay_addresses)
-        words = LiveWords(WorkerSpeech(self.worker, rate=self.settings.speech.words_per_minute), self.library)
+        words = LiveWords(self.speech, self.library)
         boards = LiveBoards(clock, self.estate, self.boards, self.broadcasts, self.ladder, self.rule)
         self.live = Live(studio=studio, boards=boards, sources=sources, words=words)
         self.relays = Relays(studio=studio, estate=self.estate, sources=sources)
@@ -347,6 +354,7 @@ class Server:
             planning=self.planning,
             gate=self.gate,
             wire_up=lambda: self.wire.is_up,
+            previews=self.previews,
             assets=self.assets,
             asset=self._asset,
         )

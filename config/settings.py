@@ -71,6 +71,9 @@ class Rules(_Section):
 
 class Speech(_Section):
     words_per_minute: int = Field(ge=80, le=300)
+    voice: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    readings: str
+    voices_folder: str
     issuer: str = Field(max_length=20)
 
 

@@ -13,6 +13,7 @@ from broadcast.domain.area_import import read_table
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.officers import Officer, Role
 from broadcast.domain.speakers import Speaker, default_id
+from broadcast.domain.spoken import Preview, SpokenNote, VoiceThere
 from broadcast.domain.templates import read_templates
 from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets
@@ -29,6 +30,7 @@ from broadcast.service.passwords import Hasher
 from broadcast.service.planning import Planning, Rules
 from broadcast.service.ports import Account, ReportRow, SpeechFailed, Spoken, WireDown, Workshop
 from broadcast.service.presence import Speakers
+from broadcast.service.previews import Previews
 from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
@@ -115,6 +117,15 @@ class QuickSpeech:
         if self.fails:
             raise SpeechFailed(self.fails)
         return Spoken(hashlib.sha256(text.encode()).digest(), 4_000, 250 * len(text))
+
+    async def preview(self, text: str, *, exercise: bool, voice: str, rate: int) -> Preview:
+        spoken = await self.speak(text, exercise=exercise)
+        notes = (SpokenNote("voice-missing", voice),) if voice not in ("", "espeak") else ()
+        said = f"演练。{text}" if exercise else text
+        return Preview(spoken.asset, spoken.asset_bytes, spoken.asset_ms, said, said, "espeak", notes)
+
+    async def voices(self) -> list[VoiceThere]:
+        return [VoiceThere("espeak", instant=True)]
 
 
 MELODY = Spoken(hashlib.sha256(b"melody").digest(), 96_000, 24_000)
@@ -293,5 +304,6 @@ async def town(
         yield Town(clock, store, wire, speech, used, services, ladder, bench, shelf)
     finally:
         await sounds.close()
+        previews=Previews(clock=clock, voice=speech),
         await broadcasts.close()
         await planning.boards.close()

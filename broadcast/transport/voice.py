@@ -1,31 +1,81 @@
 """Texts spoken by the render worker in a process of its own, and the files of its library, as the services ask for them."""
 
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
 from audio_assets.library import HASH_BYTES, AssetLibrary
 from audio_assets.ogg import NoOggOpus, duration_ms
-from audio_assets.rendering import RenderError, TextEmpty, TextTooLong
+from audio_assets.rendering import Rendered, RenderError, SpeechTooLong, TextEmpty, TextHasMarkup, TextTooLong
+from audio_assets.voices import DEFAULT_VOICE
 from audio_assets.worker import RenderWorker
 from broadcast.domain.broadcasts import Fault, InvalidRequest
+from broadcast.domain.spoken import Preview, SpokenNote, VoiceThere
 from broadcast.service.ports import SpeechFailed, Spoken
 
 
 class WorkerSpeech:
-    """The `Speech` port over a `RenderWorker`; the finished file is in its library when `speak` returns.
+    """The `Speech` and `Voice` ports over a `RenderWorker`; the finished file is in its library when a method returns.
 
-    :param rate: words a minute of the synthetic voice.
+    :param rate: words a minute of the synthetic voice, where nobody asks for another.
+    :param voice: likewise who speaks.
     """
 
-    def __init__(self, worker: RenderWorker, *, rate: int) -> None:
-        self._worker, self._rate = worker, rate
+    def __init__(self, worker: RenderWorker, *, rate: int, voice: str = DEFAULT_VOICE) -> None:
+        self._worker, self._rate, self._voice = worker, rate, voice
 
     async def speak(self, text: str, *, exercise: bool) -> Spoken:
-        """:raises SpeechFailed: no voice on this machine, or it failed."""
+        """In the way of a trigger: a voice that takes its time is used only where it has said this before.
+
+        :raises SpeechFailed: no voice on this machine, or it failed. InvalidRequest: the text can't be spoken.
+        """
+        made = await self._made(text, exercise=exercise, voice=self._voice, rate=self._rate, urgent=True)
+        return Spoken(made.sha256, len(made.data), made.duration_ms)
+
+    async def preview(self, text: str, *, exercise: bool, voice: str, rate: int) -> Preview:
+        """:raises SpeechFailed, InvalidRequest: as for `speak`."""
+        voice, rate = voice or self._voice, rate or self._rate
+        made = await self._made(text, exercise=exercise, voice=voice, rate=rate, urgent=False)
+        notes = tuple(SpokenNote(note.code.value, note.fact) for note in made.notes)
+        return Preview(made.sha256, len(made.data), made.duration_ms, made.text, made.words, made.voice, notes)
+
+    async def voices(self) -> Sequence[VoiceThere]:
+        """Those of this machine, the installation's own first."""
+        there = await asyncio.to_thread(self._worker.voices)
+        return sorted((VoiceThere(one.name, one.instant) for one in there), key=lambda one: one.name != self._voice)
+
+    async def _made(self, text: str, *, exercise: bool, voice: str, rate: int, urgent: bool) -> Rendered:
         try:
-            made = await self._worker.render(text, exercise=exercise, rate=self._rate)
-        except (TextEmpty, TextTooLong) as err:  # not the machine's fault: there is nothing in it that can be said
-            raise InvalidRequest([Fault("text", "unspeakable")]) from err
+            return await self._worker.render(text, exercise=exercise, voice=voice, rate=rate, urgent=urgent)
+        except (TextEmpty, TextTooLong, SpeechTooLong, TextHasMarkup) as err:  # nothing is wrong with the machine
+            raise InvalidRequest([_fault(err)]) from err
         except (RenderError, OSError) as err:
             raise SpeechFailed(str(err)) from err
-        return Spoken(made.sha256, len(made.data), made.duration_ms)
+
+
+def open_voice(
+    library: AssetLibrary, *, rate: int, voice: str, readings: str, voices: str
+) -> tuple[RenderWorker, WorkerSpeech]:
+    """The worker and the ports over it.
+
+    :param readings: path of the operator's file of readings; empty: none. `voices`: likewise the folder of neural voices.
+    """
+    worker = RenderWorker(
+        library, readings=Path(readings) if readings else None, voices=Path(voices) if voices else None
+    )
+    return worker, WorkerSpeech(worker, rate=rate, voice=voice)
+
+
+def _fault(err: RenderError) -> Fault:
+    match err:
+        case TextTooLong(characters=length, limit=most):
+            return Fault("text", "too-long", (("most", str(most)), ("length", str(length))))
+        case SpeechTooLong(syllables=length, limit=most):
+            return Fault("text", "too-long-spoken", (("most", str(most)), ("length", str(length))))
+        case TextHasMarkup():
+            return Fault("text", "markup")
+        case _:
+            return Fault("text", "unspeakable")
 
 
 class LibrarySounds:

@@ -21,6 +21,7 @@ from broadcast.web import (
     programmes,
     session,
     skew,
+    speech,
     wording,
 )
 from broadcast.web.bodies import MOST_BYTES
@@ -57,6 +58,7 @@ def make_api() -> Api:
         broadcasts.api,
         skew.api,
         wording.api,
+        speech.api,
         assets_api.api,
         programmes.api,
         as_run.api,

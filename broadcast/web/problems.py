@@ -20,6 +20,7 @@ from broadcast.service.broadcasts import BoardFull, StoppedMeanwhile
 from broadcast.service.officers import NotSignedIn, OfficerExists, TooManyTries, UnknownOfficer, WrongPassword
 from broadcast.service.once import KeyReused
 from broadcast.service.ports import NoRoom, SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable, UploadTooLarge
+from broadcast.service.previews import TooManyPreviews
 from broadcast.service.programmes import PlanChanged, ProgrammeBoardFull
 from broadcast.service.proofs import NotMeant
 from broadcast.service.wording import UnknownTemplate
@@ -49,6 +50,7 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     WrongPassword: (S.UNAUTHORIZED, "wrong-password"),
     TooManyTries: (S.TOO_MANY_REQUESTS, "too-many-tries"),
     TooManyStreams: (S.TOO_MANY_REQUESTS, "too-many-streams"),
+    TooManyPreviews: (S.TOO_MANY_REQUESTS, "too-many-previews"),
     AreaNotGranted: (S.FORBIDDEN, "area-not-granted"),
     RoleNotGranted: (S.FORBIDDEN, "role-not-granted"),
     HigherLevel: (S.FORBIDDEN, "higher-level"),
@@ -127,7 +129,7 @@ def faults_of(err: BroadcastError, words: Words) -> list[dict[str, str]]:
 
 
 def headers_of(err: BroadcastError) -> dict[str, str]:
-    if isinstance(err, TooManyTries | TooManyStreams | TooManyUploads | TownshipBusy):
+    if isinstance(err, TooManyTries | TooManyStreams | TooManyPreviews | TooManyUploads | TownshipBusy):
         return {"Retry-After": str(err.retry_after_s)}
     if type(err) in RETRY_AFTER_S:
         return {"Retry-After": str(RETRY_AFTER_S[type(err)])}

@@ -19,6 +19,7 @@ from broadcast.service.latency import Latency
 from broadcast.service.officers import Officers
 from broadcast.service.planning import Planning
 from broadcast.service.presence import Speakers
+from broadcast.service.previews import Previews
 from broadcast.service.programmes import Programmes
 from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
@@ -51,6 +52,7 @@ class Services:
     programmes: Programmes
     planning: Planning
     gate: AssetGate
+    previews: Previews
     wire_up: Callable[[], bool]
     assets: Assets
     asset: Callable[[str], Path | None]

@@ -1,0 +1,58 @@
+"""Previews (试听): a text as it will sound, before anybody sends it: the file that is heard is the one that is sent."""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+from broadcast.clock import Clock
+from broadcast.domain.broadcasts import MAX_TEXT, Fault, InvalidRequest
+from broadcast.domain.errors import BroadcastError
+from broadcast.domain.officers import Officer
+from broadcast.domain.spoken import Preview, VoiceThere
+from broadcast.service.rate_limits import Buckets
+
+AT_ONCE, PER_MIN = 10, 20  # of one officer: as fast as anybody types, and no more than the worker can do
+
+
+class TooManyPreviews(BroadcastError):
+    """This officer has asked for too many previews."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"too many previews; wait {retry_after_s} s")
+
+
+class Voice(Protocol):
+    """The voices, and the file of a text: the same text, voice and rate give the same file."""
+
+    async def voices(self) -> Sequence[VoiceThere]: ...  # the default first
+    async def preview(
+        self, text: str, *, exercise: bool, voice: str, rate: int
+    ) -> Preview: ...  # voice empty, rate 0: the installation's; InvalidRequest, SpeechFailed
+
+
+class Previews:
+    """Lets officers hear what they have written."""
+
+    def __init__(self, *, clock: Clock, voice: Voice) -> None:
+        self._voice = voice
+        self._buckets = Buckets(clock.monotonic, burst=AT_ONCE, per_min=PER_MIN)
+
+    async def voices(self) -> Sequence[VoiceThere]:
+        """Those that can be asked for."""
+        return await self._voice.voices()
+
+    async def of(self, text: str, *, exercise: bool, voice: str, rate: int, by: Officer) -> Preview:
+        """:raises RoleNotGranted: viewers have nothing to send. TooManyPreviews: wait.
+
+        :raises InvalidRequest: it can't be spoken, with the reason. SpeechFailed: not on this machine now.
+        """
+        by.must_command("preview")
+        if len(text) > MAX_TEXT:
+            facts = (("most", str(MAX_TEXT)), ("length", str(len(text))))
+            raise InvalidRequest([Fault("text", "too-long", facts)])
+        wait_s = self._buckets.wait_s(by.name)
+        if wait_s > 0:
+            raise TooManyPreviews(math.ceil(wait_s))
+        self._buckets.take(by.name)
+        return await self._voice.preview(text, exercise=exercise, voice=voice, rate=rate)
