@@ -71,7 +71,8 @@ class _Rung:
         started_ms = self.started_ms.get(row.speaker, order.not_before_ms)
         if order.resume is Resume.REJOIN:  # who comes late begins in the middle, in step with the neighbours
             started_ms = min(started_ms, order.not_before_ms)
-        sound_ms = order.sound_ms if row.revision == order.revision else TONE_MS[order.tone]
+        known = row.revision == order.revision and not order.stream  # a stream ends when whoever speaks has ended
+        sound_ms = order.sound_ms if known else TONE_MS[order.tone]
         if row.at_ms - started_ms < sound_ms - CLOCKS_DIFFER_MS:
             raise ImpossibleReport(row.speaker, before, row.stage)
 
