@@ -41,6 +41,10 @@ COMMANDS = {  # name: (where it is, its sentence); a test compares the sentence 
         "broadcast.cli.speakers:app",
         "The speaker estate (终端): list, enrol, retire, hand out what a box needs.",
     ),
+    "voices": (
+        "broadcast.cli.voices:voices",
+        "Who can speak on this machine; and whether the file of readings is in order.",
+    ),
     "users": ("broadcast.cli.users:app", "The officers' accounts, for the technician at this machine."),
     "keys": ("broadcast.cli.keys:app", "The signing keys: how long they last, and their public halves."),
     "db": ("broadcast.cli.database:app", "The database: bring its tables up, look whether it is whole."),
