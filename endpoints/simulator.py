@@ -15,7 +15,8 @@ from endpoints.player import Play, Player, Trust
 from endpoints.protocol import Entry, Report, encode_report, report_topic, root_of
 from endpoints.provisioning import Provisioning, SpeakerConfig
 from endpoints.sealing import Message, seal_by_speaker
-from endpoints.simulated_parts import MemoryDisk, RememberingTrust, SimulatedClock, SimulatedOutput
+from endpoints.simulated_output import SimulatedOutput
+from endpoints.simulated_parts import MemoryDisk, RememberingTrust, SimulatedClock
 from endpoints.vocabulary import Reason, Stage
 
 OUTPUT_LATENCY_S = 0.02
@@ -51,14 +52,23 @@ class SimulatedSpeaker:
     )
 
     def __init__(
-        self, config: SpeakerConfig, trust: RememberingTrust, *, broker: BrokerAddress, random: Random, latency_s: float
+        self,
+        config: SpeakerConfig,
+        trust: RememberingTrust,
+        *,
+        broker: BrokerAddress,
+        random: Random,
+        latency_s: float,
+        fetch_s: float,
     ) -> None:
         self.config = config
         self.heard: list[Play] = []
         self._loop = asyncio.get_running_loop()
         self._trust, self._broker, self._random = trust, broker, random
         self._disk, self._clock = MemoryDisk(), SimulatedClock()
-        self._output = SimulatedOutput(latency_s=latency_s, heard=self._note_heard)
+        self._output = SimulatedOutput(
+            latency_s=latency_s, heard=self._note_heard, clock=self._clock, random=random, fetch_s=fetch_s
+        )
         self._box: Box | None = None
         self._deaf, self._delay_s, self._network = False, 0.0, True
         self._late: list[asyncio.TimerHandle] = []
@@ -84,6 +94,16 @@ class SimulatedSpeaker:
         """The order that is heard now, or empty."""
         return self._output.sounds
 
+    @property
+    def volume_percent(self) -> int:
+        """How loud that is."""
+        return self._output.percent if self._output.sounds else 0
+
+    @property
+    def lacking(self) -> int:
+        """How many files it wants and does not have."""
+        return len(self._output.files.lacking)
+
     # Faults ---------------------------------------------------------------------------------------------------------------
 
     def goes_silent(self, on: bool = True) -> None:
@@ -91,6 +111,20 @@ class SimulatedSpeaker:
         self._output.break_down(broken=on)
         if self._box is not None:
             self._box.on_output_changed()
+
+    def plays_silence(self, on: bool = True) -> None:
+        """Its amplifier hears nothing of what sounds: it says SILENCE, and that it sounds."""
+        self._output.plays_silence = on
+        if self._box is not None:
+            self._box.on_output_changed()
+
+    def lacks_files(self, on: bool = True) -> None:
+        """Its files are gone and it can get no others: the fallback sounds in place of a programme, a notice fails."""
+        self._output.files.lacks = on
+        if on:
+            self._output.files.lose()
+        else:
+            self._output.files.fetch()
 
     def goes_deaf(self, on: bool = True) -> None:
         """It is connected and beats, and handles nothing that comes: no board, no time."""
@@ -117,6 +151,7 @@ class SimulatedSpeaker:
             self.forges_reports(0)
             self._forget_late()
             box.drop()
+            self._output.switch_off()
 
     def gets_power(self, *, delay_s: float = 0.0) -> None:
         """It boots: a new player on the old disk, that asks for the time before it plays anything."""
@@ -141,8 +176,10 @@ class SimulatedSpeaker:
     def lost_network(self, on: bool = True) -> None:
         """Its line is cut, and comes back; meanwhile it goes on by what it holds."""
         self._network = not on
+        self._output.files.offline = on
         if self._box is None:
             return
+        self._output.files.fetch()
         if on:
             self._forget_late()
             self._box.link.drop()
@@ -167,6 +204,7 @@ class SimulatedSpeaker:
             self.forges_reports(0)
             self._forget_late()
             await box.stop()
+            self._output.switch_off()
 
     def _note_heard(self, play: Play) -> None:
         self.heard.append(play)
@@ -231,6 +269,7 @@ class Simulator:
     :param only: ids of those to simulate, None for all.
     :param seed: makes jitter and nonces repeatable.
     :param latency_s: from the decision to sound to the first frame.
+    :param fetch_s: how long a speaker takes, about, to get the files that it lacks; 0 is at once.
     """
 
     def __init__(
@@ -240,6 +279,7 @@ class Simulator:
         only: Iterable[str] | None = None,
         seed: int | None = None,
         latency_s: float = OUTPUT_LATENCY_S,
+        fetch_s: float = 0.0,
         trust: Trust | None = None,
     ) -> None:
         self._trust = RememberingTrust(trust or provisioning.trust)
@@ -247,7 +287,12 @@ class Simulator:
         wanted = None if only is None else frozenset(only)
         self._speakers = {
             config.id: SimulatedSpeaker(
-                config, self._trust, broker=provisioning.broker_for(config), random=random, latency_s=latency_s
+                config,
+                self._trust,
+                broker=provisioning.broker_for(config),
+                random=random,
+                latency_s=latency_s,
+                fetch_s=fetch_s,
             )
             for config in provisioning.speakers
             if wanted is None or config.id in wanted

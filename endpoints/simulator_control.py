@@ -171,6 +171,14 @@ def _forge(command: Mapping[str, object], on: bool) -> Callable[[SimulatedSpeake
     return lambda speaker: speaker.forges_reports(per_s)
 
 
+def _silence(command: Mapping[str, object], on: bool) -> Callable[[SimulatedSpeaker], None]:
+    return lambda speaker: speaker.plays_silence(on)
+
+
+def _files(command: Mapping[str, object], on: bool) -> Callable[[SimulatedSpeaker], None]:
+    return lambda speaker: speaker.lacks_files(on)
+
+
 def _network(command: Mapping[str, object], on: bool) -> Callable[[SimulatedSpeaker], None]:
     return lambda speaker: speaker.lost_network(on)
 
@@ -185,6 +193,8 @@ FAULTS = {
     "disk": (_disk, frozenset()),
     "forge": (_forge, frozenset({"per_s"})),
     "network": (_network, frozenset()),
+    "silence": (_silence, frozenset()),
+    "files": (_files, frozenset()),
 }
 
 
@@ -211,4 +221,6 @@ def _facts(speaker: SimulatedSpeaker) -> dict[str, object]:
         "faults": 0 if player is None else int(player.faults),
         "orders": [] if player is None else [order.id for order in player.orders],
         "heard": [play.order.id for play in speaker.heard],
+        "programmes": {} if player is None else {name: one.version for name, one in player.programmes.items()},
+        "lacking": speaker.lacking,
     }
