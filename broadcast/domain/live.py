@@ -33,6 +33,9 @@ class LiveState(StrEnum):
     WAITING = "waiting"  # ordered; no speaker has said yet that it sounds, or its chime has not ended
     ANNOUNCING = "announcing"  # the words that mark an exercise are being said, before or after the microphone
     ON_AIR = "on_air"  # by the speakers' own word
+    UNHEARD = (
+        "unheard"  # it was on the air and no speaker sounds it now: something higher has the air, or they are lost
+    )
     HELD = "held"  # the source is gone; the same officer may bring it back within HELD_S
     CLOSING = "closing"  # the last words are on their way to the speakers
     ENDED = "ended"
@@ -98,7 +101,7 @@ class LiveView:
     :param level_db, peak_db: of the last tenth of a second.
     :param silent_s: how long nothing was said; at `silence_s` it ends.
     :param left_s: until the longest time has passed, or the source has to be back.
-    :param speakers: meant; `sounding` of them say that they sound it.
+    :param speakers: meant; `sounding` of them say that they sound it, `interrupted` that something higher has the air.
     :param lost: packets that the broker did not get.
     """
 
@@ -121,6 +124,7 @@ class LiveView:
     left_s: float
     speakers: int
     sounding: int
+    interrupted: int
     frames_a_packet: int
     delay_ms: int
     deliveries_per_s: int
@@ -283,7 +287,8 @@ class Microphone:
 
     def __init__(self, rules: LiveRules, *, tone: Tone, announces: bool, now: float) -> None:
         self._rules, self._tone_s, self._announces = rules, TONE_MS[tone] / 1000, announces
-        self.why, self.muted, self.sounding = LiveEnd.NONE, False, 0
+        self.why, self.muted = LiveEnd.NONE, False
+        self.sounding = self.interrupted = 0
         self.level_db = self.peak_db = LEVEL_FLOOR_DB
         self._made_at = self._spoke_at = now
         self._ordered_at: float | None = None
@@ -304,11 +309,16 @@ class Microphone:
         """Its order is committed and on the boards."""
         self._ordered_at, self._ends_at, self._spoke_at = now, ends_at, now
 
-    def heard(self, sounding: int, now: float) -> None:
-        """So many speakers say that it sounds there."""
-        self.sounding = sounding
+    def heard(self, sounding: int, now: float, *, interrupted: int = 0) -> None:
+        """So many speakers say that it sounds there, or that something higher has the air.
+
+        Who waits for an emergency to end has not forgotten the microphone: that is no silence.
+        """
+        self.sounding, self.interrupted = sounding, interrupted
         if sounding and self._first_at is None:
             self._first_at = now
+        elif interrupted and not sounding:
+            self._spoke_at = now
 
     def announcing(self, on: bool, now: float) -> None:
         """The words that mark an exercise begin, or have been said."""
@@ -364,8 +374,9 @@ class Microphone:
             return LiveState.HELD
         if not self.is_ordered:
             return LiveState.PRELISTEN
-        on_air = self._first_at is not None and self.is_ready(now) and self._said_its_words()
-        return LiveState.ON_AIR if on_air else LiveState.WAITING
+        if self._first_at is None or not (self.is_ready(now) and self._said_its_words()):
+            return LiveState.WAITING
+        return LiveState.ON_AIR if self.sounding else LiveState.UNHEARD
 
     def may_speak(self, now: float) -> bool:
         """The lamp: what is said now is heard."""

@@ -37,6 +37,7 @@ from broadcast.domain.live import (
     BadSound,
     LiveEnd,
     LiveOver,
+    LiveRules,
     LiveView,
     Microphone,
     MicrophoneOpen,
@@ -67,6 +68,10 @@ class Live:
         self._boards, self._sources, self._words = boards, sources, words
         self._mics: dict[str, Mic] = {}
         self._left_over: list[Order] = []  # of an earlier run of the server; their heads have to be cleared
+
+    @property
+    def rules(self) -> LiveRules:
+        return self._rules
 
     # ---- acts -----------------------------------------------------------------------------------------------------------
 
@@ -225,7 +230,8 @@ class Live:
                     del self._mics[mic.id]
                 continue
             if mic.run is not None and machine.is_ordered:
-                machine.heard(self._boards.sounding(mic.run.order.id), now)
+                sounding, interrupted = self._boards.hearing(mic.run.order.id)
+                machine.heard(sounding, now, interrupted=interrupted)
                 if self._boards.is_off(mic.run.order.id):
                     self._finish(mic, LiveEnd.STOPPED)
             if why := machine.tick(now):

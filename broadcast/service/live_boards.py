@@ -113,9 +113,10 @@ class LiveBoards:
         carried = self._boards.carried.get(order)
         return carried is None or carried.life is not Life.LIVE
 
-    def sounding(self, order: str) -> int:
-        """How many speakers say that they sound it."""
-        return (self._ladder.counts(order) or {}).get(State.SOUNDING, 0)
+    def hearing(self, order: str) -> tuple[int, int]:
+        """How many speakers say that they sound it, and how many that something higher has the air."""
+        counts = self._ladder.counts(order) or {}
+        return counts.get(State.SOUNDING, 0), counts.get(State.INTERRUPTED, 0)
 
 
 def is_microphone(broadcast: Broadcast) -> bool:

@@ -80,6 +80,7 @@ class Mic:
             left_s=machine.left_s(now),
             speakers=len(self.listeners),
             sounding=machine.sounding,
+            interrupted=machine.interrupted,
             frames_a_packet=self.frames_a_packet,
             delay_ms=rules.delay_of(self.frames_a_packet),
             deliveries_per_s=deliveries_per_s(len(self.listeners), self.frames_a_packet),

@@ -113,13 +113,14 @@ class SourceProcess:
 class BrowserSound:
     """What a page feeds: Opus goes straight out and is only measured here, samples are encoded first.
 
-    The worker starts with the first sound, since only that says which it is.
+    The worker starts with the first sound, since only that says which it is; another starts when the officer comes back with
+    a browser that makes the other kind.
     """
 
     def __init__(self, ears: Ears) -> None:
         self._ears = ears
         self._process: SourceProcess | None = None
-        self._kind = ""
+        self._kind = self._running = ""
         self._starting: asyncio.Task[None] | None = None
 
     def samples(self, data: bytes) -> None:
@@ -133,17 +134,22 @@ class BrowserSound:
                 self._process.feed(b"O", frame)
 
     def _is_running(self, kind: str) -> bool:
-        if not self._kind:
+        if self._kind != kind and (self._starting is None or self._starting.done()):
             self._kind = kind
             self._starting = asyncio.get_running_loop().create_task(self._start(kind), name=f"live {kind}")
-        return self._kind == kind and self._process is not None
+        return self._running == kind
 
     async def _start(self, kind: str) -> None:
-        self._process = process = SourceProcess(kind, self._ears)
+        self._running = ""
+        if self._process is not None:
+            await self._process.close()
+        self._process = SourceProcess(kind, self._ears)
         try:
-            await process.start()
+            await self._process.start()
         except NoSource as err:
             self._ears.ended(err.cause)
+        else:
+            self._running = kind
 
     async def close(self) -> None:
         if self._starting is not None:
