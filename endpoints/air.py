@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from endpoints.arbitration import Listener, choose, is_too_late, loudness_percent, next_change_ms, rank
 from endpoints.budget import Budget
-from endpoints.effects import Effect, Identity, Play, Stop, Volume
+from endpoints.effects import Effect, Identity, NewEnd, Play, Stop, Volume
 from endpoints.kept import Progress
 from endpoints.ledger import Ledger
 from endpoints.protocol import TONE_MS, Kind, Order, OrderRule, Reason, Resume, Stage
@@ -219,6 +219,8 @@ class Air:
 
     def _go_on(self, was: _OnAir, order: Order, now_ms: int) -> None:
         """Whatever was revised beside its sound counts from now on; the hour may have changed as well."""
+        if (order.not_after_ms, order.fade_ms) != (was.order.not_after_ms, was.order.fade_ms):
+            self.out.append(NewEnd(order))
         was.order = order
         percent = self.volume_percent(order, max(now_ms, order.not_before_ms))
         if percent != was.volume_percent:

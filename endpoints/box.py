@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Protocol
 
+from endpoints.effects import NewEnd
 from endpoints.fields import BadMessage
 from endpoints.kept import Kept
 from endpoints.mqtt_link import AckToken, BrokerAddress, LinkError, MqttLink, OnMessage, Will
@@ -280,6 +281,8 @@ class Box:
                     self._output.play(effect, self._now_sounds, left_s=self._left_s(order), at=at)
                 case Volume(order, percent):
                     self._output.set_volume(order, percent)
+                case NewEnd(order):
+                    self._output.set_end(order.id, left_s=self._left_s(order), fade_ms=order.fade_ms)
                 case TakeStock():
                     self._carry_out(self.player.stock(self._output.stock(), self.clock.now()))
                 case Send(message, frame):

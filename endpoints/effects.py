@@ -80,6 +80,13 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class NewEnd:
+    """What sounds has another end, or fades otherwise before it; it goes on."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Fade it out now, and say no more of it: what `started` and `finished` name is what was put on last."""
 
@@ -109,4 +116,4 @@ class Keep:
     kept: Kept
 
 
-Effect = Play | Volume | Stop | TakeStock | Send | Keep
+Effect = Play | Volume | NewEnd | Stop | TakeStock | Send | Keep

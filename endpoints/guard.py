@@ -134,12 +134,12 @@ class Guarded:
 
 
 class FadeOut:
-    """Ends softly when told: a straight ramp down to silence, which lasts until it is stopped."""
+    """Ends softly when told: a straight ramp down to silence, which lasts until it is stopped or goes on."""
 
     def __init__(self, inner: Readable) -> None:
         self._inner = inner
-        self._over_frames = 0
-        self._left_frames = 0
+        self._over_frames = self._left_frames = 0
+        self._level = 1.0  # how loud the last sample was
 
     @property
     def position_ms(self) -> int:
@@ -157,12 +157,14 @@ class FadeOut:
         self._left_frames = max(0, left_ms) // FRAME_MS
         self._over_frames = max(1, over_ms // FRAME_MS)
 
+    def go_on(self) -> None:
+        """It has another end: back to full within the next frame."""
+        self._over_frames = 0
+
     def read(self) -> bytes:
-        data = self._inner.read()
-        if not self._over_frames:
-            return data
-        left = self._left_frames
-        self._left_frames = max(0, left - 1)
-        if left >= self._over_frames:
-            return data
-        return slope(data, left / self._over_frames, max(0, left - 1) / self._over_frames)
+        data, before = self._inner.read(), self._level
+        self._level = 1.0
+        if self._over_frames:
+            self._left_frames = max(0, self._left_frames - 1)
+            self._level = min(1.0, self._left_frames / self._over_frames)
+        return data if before == self._level == 1.0 else slope(data, before, self._level)

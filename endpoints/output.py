@@ -58,6 +58,9 @@ class Output(Protocol):
     def set_volume(self, order: str, percent: int) -> None:
         """What sounds goes on at another loudness; nothing when that order does not sound."""
 
+    def set_end(self, order: str, *, left_s: float, fade_ms: int) -> None:
+        """What sounds will be stopped in so long, and fades before that; nothing when that order does not sound."""
+
     def expect(self, wanted: tuple[Wanted, ...]) -> None:
         """These files may have to sound, sorted by when: get them, those needed first come first, and keep them."""
 

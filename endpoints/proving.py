@@ -121,6 +121,9 @@ class Proving:
     def set_volume(self, order: str, percent: int) -> None:
         self._inner.set_volume(order, percent)
 
+    def set_end(self, order: str, *, left_s: float, fade_ms: int) -> None:
+        self._inner.set_end(order, left_s=left_s, fade_ms=fade_ms)
+
     def expect(self, wanted: tuple[Wanted, ...]) -> None:
         self._inner.expect(wanted)
 

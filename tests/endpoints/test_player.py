@@ -7,7 +7,7 @@ import pytest
 
 from endpoints.air import IN_STEP_MS, PREROLL_MS
 from endpoints.arbitration import QuietHours
-from endpoints.effects import Keep, Play, Send, Stop, Volume
+from endpoints.effects import Keep, NewEnd, Play, Send, Stop, Volume
 from endpoints.journal import JOURNAL_LIMIT
 from endpoints.kept import Kept, Progress
 from endpoints.ledger import FORGET_AFTER_MS, LEDGER_LIMIT
@@ -358,6 +358,18 @@ def test_a_revision_that_raises_the_volume_does_not_begin_anew() -> None:
     rig.board(SERVER.board(2, routine(revision=2, volume_percent=90)))
     assert heard(rig) == [("r-1", 0)]
     assert rig.volumes == [Volume("r-1", 90)]
+
+
+def test_a_revision_with_another_end_or_fade_is_told_to_what_sounds() -> None:
+    rig = Rig().told().board(SERVER.board(1, routine())).after(10)
+    later = routine(revision=2, not_after_ms=routine().not_after_ms + 60_000)
+    rig.board(SERVER.board(2, later)).board(SERVER.board(3, replace(later, revision=3, fade_ms=3_000)))
+    rig.board(SERVER.board(4, replace(later, revision=4, fade_ms=3_000)))
+    assert heard(rig) == [("r-1", 0)]
+    assert [effect.order for effect in rig.effects if isinstance(effect, NewEnd)] == [
+        later,
+        replace(later, revision=3, fade_ms=3_000),
+    ]
 
 
 # ---- revisions ------------------------------------------------------------------------------------------------------------

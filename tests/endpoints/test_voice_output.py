@@ -221,6 +221,28 @@ def test_it_fades_out_before_its_end(tmp_path: Path) -> None:
     run(story())
 
 
+def test_an_end_that_is_put_off_ends_the_fade_and_one_that_comes_sooner_begins_it(tmp_path: Path) -> None:
+    long = tape(40, 1)
+
+    async def story() -> None:
+        async with studio(tmp_path, held=(long,)) as stage:
+            at_hand(stage, long)
+            await asyncio.sleep(1)
+            stage.play(an_order("p", long, lasting_ms=11_000, fade_ms=3_000))
+            await asyncio.sleep(8)
+            stage.output.set_end("p", left_s=22.0, fade_ms=3_000)
+            await asyncio.sleep(7)
+            stage.output.set_end("p", left_s=3.0, fade_ms=2_000)
+            await asyncio.sleep(3)
+            stage.output.stop("p")
+            heard, source = stage.heard(1_000), long.samples
+            frames = {at: slice(at * 48, at * 48 + 960) for at in (7_500, 9_000, 15_900, 17_000)}
+            levels = {at: np.sqrt(np.mean(heard[one] ** 2) / np.mean(source[one] ** 2)) for at, one in frames.items()}
+            assert levels == pytest.approx({7_500: 5 / 6, 9_000: 1, 15_900: 1, 17_000: 0.5}, abs=0.02)
+
+    run(story())
+
+
 def test_louder_and_softer_without_beginning_anew(tmp_path: Path) -> None:
     long = tape(30, 1)
 
