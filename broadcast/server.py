@@ -343,6 +343,7 @@ class Server:
                 store=self.store,
                 estate=self.estate,
                 broadcasts=self.broadcasts,
+                routine=self.planning.boards,
                 ladder=self.ladder,
                 speakers=self.speakers,
             ),
@@ -353,8 +354,8 @@ class Server:
             programmes=self.programmes,
             planning=self.planning,
             gate=self.gate,
-            wire_up=lambda: self.wire.is_up,
             previews=self.previews,
+            wire_up=lambda: self.wire.is_up,
             assets=self.assets,
             asset=self._asset,
         )

@@ -288,7 +288,15 @@ async def town(
         health=health,
         officers=Officers(clock=clock, store=store, hasher=used, live=broadcasts.live),
         reach=Reach(clock=clock, estate=estate, boards=boards, speakers=speakers, rule=OrderRule.SEVERITY_FIRST),
-        wall=Wall(clock=clock, store=store, estate=estate, broadcasts=broadcasts, ladder=ladder, speakers=speakers),
+        wall=Wall(
+            clock=clock,
+            store=store,
+            estate=estate,
+            broadcasts=broadcasts,
+            routine=planning.boards,
+            ladder=ladder,
+            speakers=speakers,
+        ),
         latency=moved[0],
         proofs=Proofs(clock=clock, store=store, estate=estate, health=health),
         wording=wording,
@@ -296,6 +304,7 @@ async def town(
         programmes=planning.programmes(sounds=shelf, voice=speech),
         planning=planning,
         gate=AssetGate(monotonic=clock.monotonic, estate=estate, urgent=boards.needs, bytes_per_s=1_000),
+        previews=Previews(clock=clock, voice=speech),
         wire_up=lambda: wire.is_up,
         assets=sounds,
         asset=lambda name: assets / name if assets and (assets / name).is_file() else None,
@@ -304,6 +313,5 @@ async def town(
         yield Town(clock, store, wire, speech, used, services, ladder, bench, shelf)
     finally:
         await sounds.close()
-        previews=Previews(clock=clock, voice=speech),
         await broadcasts.close()
         await planning.boards.close()

@@ -18,6 +18,7 @@ from broadcast.service.estate import Estate
 from broadcast.service.ladder import Ladder
 from broadcast.service.ports import DeliveryRow, ReportRow, Store
 from broadcast.service.presence import Presence, Speakers
+from broadcast.service.programme_boards import ProgrammeBoards
 from broadcast.service.reach import place_of
 from endpoints.area_codes import TOWNSHIP, VILLAGE, covers, depth, padded, significant
 from endpoints.delivery import State
@@ -204,11 +205,12 @@ class Wall:
         store: Store,
         estate: Estate,
         broadcasts: Broadcasts,
+        routine: ProgrammeBoards,
         ladder: Ladder,
         speakers: Speakers,
     ) -> None:
         self._clock, self._store, self._estate = clock, store, estate
-        self._broadcasts, self._ladder, self._speakers = broadcasts, ladder, speakers
+        self._broadcasts, self._routine, self._ladder, self._speakers = broadcasts, routine, ladder, speakers
         self._layouts: dict[str, tuple[AreaTree, int, Layout]] = {}
 
     def layout(self, by: Officer) -> Layout:
@@ -221,10 +223,17 @@ class Wall:
         return made
 
     def newest(self, by: Officer) -> Broadcast | None:
-        """The newest live broadcast that this officer may see: emergencies first, what has not begun last."""
+        """The newest live broadcast that this officer may see: emergencies first, what has not begun last, then programmes."""
         now_ms = self._clock.now_ms()
         live = [one for one in self._broadcasts.live() if self.sees(one, by=by)]
-        return max(live, key=lambda one: (one.order.not_before_ms <= now_ms, one.order.band, one.id), default=None)
+        if not live:
+            return next(iter(self.running(by)), None)
+        return max(live, key=lambda one: (one.order.not_before_ms <= now_ms, one.order.band, one.id))
+
+    def running(self, by: Officer) -> list[Broadcast]:
+        """The programmes whose time it is in the officer's area, of the highest level first."""
+        seen = [one for one in self._routine.running() if self.sees(one, by=by)]
+        return sorted(seen, key=lambda one: -one.order.level)
 
     async def get(self, broadcast: str, *, by: Officer) -> Broadcast:
         """:raises UnknownBroadcast: there is none, or none that this officer may see."""

@@ -18,6 +18,7 @@ from broadcast.web import (
     estate,
     events,
     health,
+    programme_pages,
     programmes,
     session,
     skew,
@@ -82,6 +83,7 @@ def make_app(services: Services, *, language: str = "zh-CN", trust_forwarded: bo
     assets.add_to(app)
     assets_page.add_to(app)
     health.add_to(app)
+    programme_pages.add_to(app)
     desk.add_to(app)
     app.on_response_prepare.append(_secured)
     app.on_shutdown.append(_end_streams)

@@ -14,7 +14,7 @@ from broadcast.web.session import address_of
 
 NAME = re.compile(r"[0-9a-f]{64}")
 FROM = re.compile(r"bytes=(\d{1,15})-")
-PASS = "Lianbo-Speaker"
+SHOWN = "Lianbo-Speaker"
 
 
 async def get_asset(request: web.Request) -> web.StreamResponse:
@@ -27,7 +27,7 @@ async def get_asset(request: web.Request) -> web.StreamResponse:
         begin = FROM.match(request.headers.get("Range", ""))
         size_bytes = max(0, path.stat().st_size - (int(begin[1]) if begin else 0))
         wait_s = request.app[SERVICES].gate.wait_s(
-            bytes.fromhex(name), size_bytes, shown=request.headers.get(PASS, ""), address=address_of(request)
+            bytes.fromhex(name), size_bytes, shown=request.headers.get(SHOWN, ""), address=address_of(request)
         )
         if wait_s > 0:
             raise TownshipBusy(math.ceil(wait_s))

@@ -237,6 +237,7 @@ class _Follower:
 def state_of(services: Services, officer: Officer) -> dict[str, Any]:
     """What stands in the head of every page."""
     live = [one for one in services.broadcasts.live() if services.wall.sees(one, by=officer)]
+    live += services.wall.running(officer)[:1]  # dozens of townships may have one of their own
     presence = {"online": 0, "offline": 0, "unknown": 0}
     for speaker in services.estate.inside(officer.area):
         presence[services.speakers.status(speaker.id).presence.value] += 1
@@ -246,9 +247,10 @@ def state_of(services: Services, officer: Officer) -> dict[str, Any]:
                 "id": one.id,
                 "headline": one.headline,
                 "exercise": one.order.exercise,
+                "routine": bool(one.programme),
                 "begins": one.order.not_before_ms,
                 "ends": one.order.not_after_ms,
-                "pending": services.boards.is_pending(one),
+                "pending": (services.planning.boards if one.programme else services.boards).is_pending(one),
             }
             for one in live
         ],

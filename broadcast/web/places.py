@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from broadcast.domain.areas import Area, AreaTree, Level
 from broadcast.domain.broadcasts import StartBroadcast
+from broadcast.domain.programmes import Programme
 from broadcast.service.estate import Estate
 from broadcast.service.reach import place_of
 from endpoints.protocol import Order
@@ -42,7 +43,7 @@ def choices(tree: AreaTree, area: str) -> Choices:
     return Choices(whole, found, len(tree.of_level(Level.VILLAGE, under=area)))
 
 
-def target_words(estate: Estate, target: StartBroadcast | Order) -> str:
+def target_words(estate: Estate, target: StartBroadcast | Order | Programme) -> str:
     """The chosen places by name, shortened in a long list."""
     tree = estate.tree
     names = [place_of(tree, code) for code in target.areas] + list(target.speakers)

@@ -61,6 +61,10 @@ class Node:
             if node.tag == "textarea":
                 text = "".join(part for part in node.inside if isinstance(part, str))
                 pairs.append((node.get("name"), text.removeprefix("\n")))
+            elif node.tag == "select":
+                options = node.all("option")
+                chosen = [one for one in options if one.has("selected")] or ([] if node.has("multiple") else options[:1])
+                pairs += [(node.get("name"), one.get("value")) for one in chosen]
             elif node.tag == "input" and node.get("name") and (not node.is_ticked_or_not or node.has("checked")):
                 pairs.append((node.get("name"), node.get("value")))
         return pairs

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from endpoints.protocol import Stage
+from tests.plans import daily
 from tests.town import CITY, DUTY, PASSWORD, Town, town
 from tests.web.browser import served
 
@@ -144,7 +145,9 @@ async def test_the_search_finds_a_village_and_a_phone_needs_no_sideways_scrollin
         assert await shown.count() >= 1
         assert "东坝村" in await shown.first.inner_text()
         await page.fill("#search", "")
-        for path in ("/emergency", "/emergency/wall", "/emergency/stop-all"):
+        await there.services.programmes.add(daily(title="一个名字很长很长很长很长很长很长很长很长的节目"), by=DUTY)
+        plan = ("/programmes", "/programmes/new", "/programmes/record", "/programmes/staging")
+        for path in ("/emergency", "/emergency/wall", "/emergency/stop-all", *plan):
             await page.goto(path)
             assert await page.evaluate("document.documentElement.scrollWidth") <= 390
             small = await page.evaluate(

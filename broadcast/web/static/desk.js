@@ -32,7 +32,7 @@
     if (!air || !template) return;
     air.replaceChildren(...onAir.map((one) => {
       const banner = template.content.cloneNode(true).firstElementChild;
-      banner.classList.toggle("exercise", one.exercise); banner.classList.toggle("mine", one.id === body.dataset.broadcast);
+      banner.classList.toggle("exercise", one.exercise); banner.classList.toggle("routine", one.routine); banner.classList.toggle("mine", one.id === body.dataset.broadcast);
       banner.dataset.begins = one.begins; banner.dataset.ends = one.ends;
       const link = banner.querySelector("h2 a"), where = `/emergency/broadcasts/${encodeURIComponent(one.id)}`;
       link.textContent = (one.exercise ? texts["page.exercise_mark"] : "") + one.headline;
