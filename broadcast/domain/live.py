@@ -372,8 +372,9 @@ class Microphone:
             return LiveState.CLOSING
         if self._gone_at is not None:
             return LiveState.HELD
-        if not self.is_ordered:
-            return LiveState.PRELISTEN
+        return self._open_state(now) if self.is_ordered else LiveState.PRELISTEN
+
+    def _open_state(self, now: float) -> LiveState:
         if self._first_at is None or not (self.is_ready(now) and self._said_its_words()):
             return LiveState.WAITING
         return LiveState.ON_AIR if self.sounding else LiveState.UNHEARD

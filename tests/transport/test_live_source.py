@@ -108,16 +108,21 @@ async def test_a_worker_that_dies_is_heard_of_and_one_that_is_closed_is_not() ->
     assert heard.cause == ""
 
 
-async def test_what_a_page_feeds_first_says_what_it_is() -> None:
+async def test_what_a_page_feeds_says_what_it_is_and_another_page_may_feed_the_other() -> None:
     heard = Heard()
     fed = LiveSources(card="", addresses=[]).fed(heard)
-    frames = LiveEncoder().encode(MELODY.slice_ms(0, 2_000).data)
+    samples_of_it = MELODY.slice_ms(0, 2_000).data
+    frames = LiveEncoder().encode(samples_of_it)
     fed.measure(frames[:1])
     await until(lambda: fed._process is not None and fed._process.feed(b"O", frames[0]), "a worker")
     fed.measure(frames)
-    fed.samples(bytes(9_600))
     await until(lambda: len(heard.levels) >= 18, "levels")
     assert heard.got == []
+    fed.samples(bytes(1_920))
+    await until(lambda: fed._running == "pcm", "the other worker")
+    fed.samples(samples_of_it)
+    await until(lambda: len(heard.got) == 100, "frames")
+    assert heard.cause == ""
     await fed.close()
 
 
