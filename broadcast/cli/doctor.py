@@ -42,6 +42,7 @@ def examine(config: Path | None, *, broker: bool) -> Iterator[Finding]:
     yield from machine.python()
     yield from machine.voice()
     yield from machine.sound()
+    yield from machine.sandbox()
     yield from machine.clock()
     yield from site.variables(os.environ)
     try:

@@ -1,5 +1,6 @@
 """What `lianbo doctor` looks for on the machine: programs, speech, sound, the clock."""
 
+import asyncio
 import ctypes
 import importlib.util
 import re
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 
 from audio_assets import speech
 from audio_assets.rendering import SpeechUnavailable
+from audio_assets.sandbox import Sandbox, SandboxBroken
 from broadcast.cli.finding import Finding, failure, ok, warning
 from broadcast.transport.broker import AMQTT_LIMITS
 from config.settings import Settings
@@ -86,6 +88,23 @@ def sound() -> Iterator[Finding]:
         yield warning(subject, f"PyAudio is there and can't be used: {err}", "apt install libportaudio2")
         return
     yield ok(subject, "PyAudio and PortAudio are there; a server needs neither")
+
+
+def sandbox() -> Iterator[Finding]:
+    """An empty run of the process that takes uploaded sounds apart, in which it tries to get out."""
+    try:
+        held = asyncio.run(Sandbox().confinement())
+    except SandboxBroken as err:
+        yield failure(
+            "sandbox", f"no sound can be taken in: {err}", "pip install lianbo again: PyAV or numpy is missing"
+        )
+        return
+    if held.bubblewrap:
+        yield ok("sandbox", "uploaded sounds are taken apart by bubblewrap, without network, files or other processes")
+        return
+    found = f"uploaded sounds are taken apart under resource limits alone: {held.why}"
+    how = "apt install bubblewrap" if "not installed" in held.why else "allow unprivileged user namespaces for bwrap"
+    yield warning("sandbox", found, how)
 
 
 def clock() -> Iterator[Finding]:

@@ -19,6 +19,7 @@ FILE = "file"
 MOST_FIELD_BYTES = 4_096
 MOST_FIELDS = 16
 PIECE_BYTES = 64 * 1024
+BREATH_S = 0.002  # after each piece: an upload gets 32 MB/s at most, and a trigger never waits for ten of them
 STALLED_S = 30  # without a byte
 GRACE_S, LEAST_BYTES_A_S = 60, 16 * 1024  # after a minute, slower than 128 kbit/s on the whole is not an upload
 WANTED = "multipart/form-data, application/octet-stream or audio/*"
@@ -122,3 +123,4 @@ async def _paced(read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
         if monotonic() - began > GRACE_S + received / LEAST_BYTES_A_S:
             raise TooSlow(GRACE_S)
         yield piece
+        await asyncio.sleep(BREATH_S)

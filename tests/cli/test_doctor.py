@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from audio_assets.sandbox import Sandbox
 from broadcast.cli import lost_reports, machine
 from broadcast.cli import site as installation
 from broadcast.cli.finding import Finding, Grade
@@ -35,7 +36,18 @@ def test_a_fresh_machine_is_well_before_the_first_start(empty_site: Site) -> Non
     lines = output.splitlines()
     assert code == 0
     assert not [line for line in lines if line.startswith("FAIL")]
-    for subject in ("Python", "speech", "clock", "settings", "broker", "data folder", "disk", "database", "keys"):
+    for subject in (
+        "Python",
+        "speech",
+        "sandbox",
+        "clock",
+        "settings",
+        "broker",
+        "data folder",
+        "disk",
+        "database",
+        "keys",
+    ):
         assert [line for line in lines if line[6:].startswith(f"{subject}:")], subject
     assert sorted(empty_site.folder.iterdir()) == [], "it changes nothing"
 
@@ -83,6 +95,19 @@ def test_a_clock_behind_what_the_database_has_seen_is_a_failure(site: Site) -> N
     with sqlite3.connect(site.folder / "lianbo.db") as connection:
         connection.execute("INSERT INTO fact (name, value) VALUES ('seen_ms', '4000000000000')")
     assert of_the_installation(site)["clock"] is Grade.FAIL
+
+
+def test_a_machine_without_bubblewrap_is_told_so_and_works(
+    empty_site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, output = empty_site.run("doctor")
+    assert "OK    sandbox: uploaded sounds are taken apart by bubblewrap" in output
+    nowhere: dict[str, str | None] = dict(Sandbox.__init__.__kwdefaults__) | {"bubblewrap": None}
+    monkeypatch.setattr(Sandbox.__init__, "__kwdefaults__", nowhere)
+    code, output = empty_site.run("doctor")
+    assert code == 0
+    assert "WARN  sandbox: uploaded sounds are taken apart under resource limits alone: bubblewrap is not" in output
+    assert "apt install bubblewrap" in output
 
 
 def test_no_broker_at_all_says_which_package_brings_one(empty_site: Site) -> None:
