@@ -143,13 +143,11 @@ class BrowserSound:
         self._running = ""
         if self._process is not None:
             await self._process.close()
-        self._process = SourceProcess(kind, self._ears)
+        self._process, self._running = SourceProcess(kind, self._ears), kind
         try:
             await self._process.start()
         except NoSource as err:
             self._ears.ended(err.cause)
-        else:
-            self._running = kind
 
     async def close(self) -> None:
         if self._starting is not None:
