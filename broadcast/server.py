@@ -41,6 +41,7 @@ from broadcast.service.presence import Speakers
 from broadcast.service.previews import Previews
 from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
+from broadcast.service.relaying import Relaying
 from broadcast.service.relays import Relays
 from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
@@ -208,17 +209,12 @@ class Server:
             rule=self.rule,
         )
         self.library = AssetLibrary(self.folder / "assets")
-        voice = self.settings.speech
+        asked = self.settings.speech
         self.worker, self.speech = open_voice(
-            self.library,
-            rate=voice.words_per_minute,
-            voice=voice.voice,
-            readings=voice.readings,
-            voices=voice.voices_folder,
+            self.library, asked.words_per_minute, asked.voice, asked.readings, asked.voices_folder
         )
         self._open.push_async_callback(self.worker.close)
         self._open_sound_library()
-        self.previews = Previews(clock=clock, voice=self.speech)
         sounds = UsableSounds(LibrarySounds(self.library), self.assets.fault)
         self.programmes = self.planning.programmes(sounds=sounds, voice=self.speech)
         self.gate = AssetGate(
@@ -280,6 +276,7 @@ class Server:
         boards = LiveBoards(clock, self.estate, self.boards, self.broadcasts, self.ladder, self.rule)
         self.live = Live(studio=studio, boards=boards, sources=sources, words=words)
         self.relays = Relays(studio=studio, estate=self.estate, sources=sources)
+        self.relaying = Relaying(clock=clock, boards=self.planning.boards, relays=self.relays, health=health)
         self._open.push_async_callback(self.live.stop)
         self._open.push_async_callback(self.relays.stop_all)
 
@@ -354,7 +351,7 @@ class Server:
             programmes=self.programmes,
             planning=self.planning,
             gate=self.gate,
-            previews=self.previews,
+            previews=Previews(clock=self.clock, voice=self.speech),
             wire_up=lambda: self.wire.is_up,
             assets=self.assets,
             asset=self._asset,
@@ -373,6 +370,7 @@ class Server:
         self._loop("presence", 2.0, self._presence_tick)
         self._loop("housekeeping", 5.0, self.broadcasts.housekeep)
         self._loop("programmes", 5.0, self.planning.boards.housekeep)
+        self._loop("relays", 1.0, self.relaying.tick)
         self._loop("as-run", 2.0, self.planning.keep_record)
         self._loop("programme-files", 60.0, self.programmes.watch_files)
         self._loop("sessions", 60.0, self.officers.housekeep)

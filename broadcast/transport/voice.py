@@ -54,7 +54,7 @@ class WorkerSpeech:
 
 
 def open_voice(
-    library: AssetLibrary, *, rate: int, voice: str, readings: str, voices: str
+    library: AssetLibrary, rate: int, voice: str, readings: str = "", voices: str = ""
 ) -> tuple[RenderWorker, WorkerSpeech]:
     """The worker and the ports over it.
 

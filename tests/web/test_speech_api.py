@@ -85,7 +85,7 @@ async def test_without_a_voice_the_answer_says_so() -> None:
 
 @pytest.fixture
 async def voice(tmp_path: Path) -> AsyncIterator[WorkerSpeech]:
-    worker, speech = open_voice(AssetLibrary(tmp_path), rate=160, voice="espeak", readings="", voices="")
+    worker, speech = open_voice(AssetLibrary(tmp_path), rate=160, voice="espeak")
     yield speech
     await worker.close()
 
