@@ -23,6 +23,7 @@ from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets, UsableSounds
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.broker_watch import watch_broker
 from broadcast.service.endings import Endings
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
@@ -424,34 +425,17 @@ class Server:
 
     async def _watch(self) -> None:
         """Turn what can be seen into conditions that the desk shows."""
-        self._watch_broker()
+        watch_broker(
+            self.health,
+            self.broker.health(),
+            wire_up=self.wire.is_up,
+            pending=self.boards.pending + self.planning.boards.pending,
+        )
         days = self.keyring.days_left(self.clock.now_ms())
         if days <= 60:
             self.health.raise_("key-ends", days=str(days))
         await self.store.write(lambda tx: tx.facts.set("seen_ms", str(self.clock.now_ms())))
         self.health.clear("store-unavailable")
-
-    def _watch_broker(self) -> None:
-        state = self.broker.health()
-        alarms = set(state.alarms) if self.wire.is_up else {*state.alarms, "broker-down"}
-        for alarm in ("broker-down", "broker-dropped", "broker-taken-over"):
-            if alarm in alarms:
-                facts = {
-                    "engine": state.engine,
-                    "dropped": str(state.dropped),
-                    "clients": ", ".join(dict.fromkeys(state.suspects[-20:])),
-                }
-                self.health.raise_(alarm, **facts)
-            else:
-                self.health.clear(alarm)
-        if self.boards.pending:
-            self.health.raise_("boards-pending", boards=str(self.boards.pending))
-        else:
-            self.health.clear("boards-pending")
-        for name in ("restarts", "dropped", "overflowing", "take_overs", "timed_out", "refused_logins", "denied"):
-            value = getattr(state, name)
-            if value is not None:  # what an engine can't tell is not there, rather than 0
-                self.health.counters[f"broker_{name}"] = value
 
     def _on_delivered(self, broadcast: str, speakers: Sequence[str]) -> None:
         self.feed.delivered(broadcast, speakers)
