@@ -16,7 +16,7 @@ import numpy as np
 
 from audio_assets.cache import AssetCache
 from audio_assets.codec import decode, encode
-from audio_assets.pcm import Pcm
+from audio_assets.pcm import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, SILENT_FRAME, Pcm
 from audio_assets.tones import melody
 from endpoints.effects import Play
 from endpoints.fetch import AssetNotOffered, FetchGivenUp
@@ -30,6 +30,8 @@ from endpoints.voice_output import OnError, OnTime, Streams, VoiceOutput
 from tests.correlation import RATE_HZ, Samples, samples
 
 NOON_MS = 1_800_000_000_000  # the server's time when a studio opens
+LULL_FRAMES = 50  # a second of silence is one; what follows of it is not kept
+SKIPPED_FRAMES = 10  # at once, in a lull
 
 
 @dataclass(frozen=True)
@@ -114,23 +116,40 @@ class InlineReels(Reels):
 
 
 class Recorder:
-    """A sink that keeps what it is given; when it was given is counted in frames since the studio opened."""
+    """A sink that keeps what it is given, but for long silences; what it kept is found by frames since the studio opened."""
 
     latency_s = 0.0
     lost = False
 
     def __init__(self) -> None:
-        self.frames = bytearray()
+        self.given = 0  # frames
+        self.pieces: list[tuple[int, bytearray]] = []  # first frame, samples
+        self._silence = LULL_FRAMES
 
     def write(self, frame: bytes) -> None:
-        self.frames += frame
+        self._silence = self._silence + 1 if frame == SILENT_FRAME else 0
+        if self._silence < LULL_FRAMES:
+            if not self.pieces or self.pieces[-1][0] + len(self.pieces[-1][1]) // FRAME_BYTES != self.given:
+                self.pieces.append((self.given, bytearray()))
+            self.pieces[-1][1].extend(frame)
+        self.given += 1
+
+    def skip(self, frames: int) -> None:
+        """Silence."""
+        self.given += frames
 
     def close(self) -> None:
         """Nothing to let go."""
 
-    @property
-    def heard(self) -> Samples:
-        return samples(bytes(self.frames))
+    def between(self, start: int, end: int) -> Samples:
+        """From one frame to another."""
+        found = np.zeros((end - start) * FRAME_SAMPLES)
+        for first, data in self.pieces:
+            piece, at = samples(bytes(data)), (first - start) * FRAME_SAMPLES
+            low, high = max(0, at), min(found.size, at + piece.size)
+            if low < high:
+                found[low:high] = piece[low - at : high - at]
+        return found
 
 
 class LoopTimer:
@@ -144,7 +163,10 @@ class LoopTimer:
 
 
 class SteppedVoice(Voice):
-    """A voice whose thread is a task: a frame every 20 ms of virtual time."""
+    """A voice whose thread is a task: a frame every 20 ms of virtual time, or a lull at once while there is nothing to say."""
+
+    recorder: Recorder
+    skips_lulls = False
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._step_by_step())
@@ -156,9 +178,20 @@ class SteppedVoice(Voice):
     async def _step_by_step(self) -> None:
         loop, began, count = asyncio.get_running_loop(), asyncio.get_running_loop().time(), 0
         while True:
-            self.step()
-            count += 1
+            frames = self._lull() if self.skips_lulls and count > LULL_FRAMES else 1
+            if frames == 1:
+                self.step()
+            count += frames
             await asyncio.sleep(began + count * FRAME_S - loop.time())
+
+    def _lull(self) -> int:
+        """So many frames of silence at once; its clock goes on as if it had written them."""
+        if self._current is not None or self._fading is not None:
+            return 1
+        self._clock._frames += SKIPPED_FRAMES
+        self._taken_at = (self._taken_at or 0.0) + SKIPPED_FRAMES * FRAME_S
+        self.recorder.skip(SKIPPED_FRAMES)
+        return SKIPPED_FRAMES
 
 
 @dataclass
@@ -204,11 +237,21 @@ class Wire:
 
 
 class Studio:
-    """One `VoiceOutput` with all that is real behind it."""
+    """One `VoiceOutput` with all that is real behind it.
 
-    def __init__(self, folder: Path, *offered: Tape, held: tuple[Tape, ...] = (), live: Streams | None = None) -> None:
+    :param opened_ms: the server's time then.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *offered: Tape,
+        held: tuple[Tape, ...] = (),
+        live: Streams | None = None,
+        opened_ms: int = NOON_MS,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
-        self._opened = self.loop.time()
+        self._opened, self.opened_ms = self.loop.time(), opened_ms
         self.cache = AssetCache(folder, max_bytes=10**9)
         for one in held:
             self.cache.put(one.data)
@@ -236,10 +279,11 @@ class Studio:
             on_failed=failed,
             timer=LoopTimer(),
         )
+        self.voice.recorder = self.recorder
         return self.voice
 
     def _time_line(self) -> TimeLine:
-        return TimeLine(self._opened, NOON_MS * 1_000)
+        return TimeLine(self._opened, self.opened_ms * 1_000)
 
     def _changed(self) -> None:
         self.changes += 1
@@ -252,14 +296,15 @@ class Studio:
         """As a box would, now."""
         told = Told(self)
         play = replace(Play(order, 0, 100), **other)  # type: ignore[arg-type]
-        left_s = (order.not_after_ms - NOON_MS - self.now_ms) / 1_000
+        left_s = (order.not_after_ms - self.opened_ms - self.now_ms) / 1_000
         at = None if play.at_ms is None else self._time_line().when(play.at_ms * 1_000)
         self.output.play(play, told, left_s=left_s, at=at)
         return told
 
     def heard(self, from_ms: int = 0, to_ms: int | None = None) -> Samples:
-        end = None if to_ms is None else to_ms * 48
-        return self.recorder.heard[from_ms * 48 : end]
+        """What left between these times since it opened, whole frames."""
+        end = self.recorder.given if to_ms is None else to_ms // FRAME_MS
+        return self.recorder.between(from_ms // FRAME_MS, end)
 
 
 class _Pumping:
