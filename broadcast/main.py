@@ -36,6 +36,10 @@ COMMANDS = {  # name: (where it is, its sentence); a test compares the sentence 
         "How far a broadcast got (回执): per township, and who is missing, by name.",
     ),
     "assets": ("broadcast.cli.assets:app", "The library of sounds (音频素材): send, look, approve, delete."),
+    "programmes": (
+        "broadcast.cli.programmes:app",
+        "The plan (节目): list, add, remove, conflicts, as-run log, staging.",
+    ),
     "areas": ("broadcast.cli.areas:app", "The county's areas: townships, villages, grids."),
     "speakers": (
         "broadcast.cli.speakers:app",

@@ -105,8 +105,8 @@ class Desk:
     def get(self, path: str, **query: object) -> Json:
         return self._json("GET", path + _query(query))
 
-    def get_bytes(self, path: str) -> bytes:
-        return self._ask("GET", path)
+    def get_bytes(self, path: str, **query: object) -> bytes:
+        return self._ask("GET", path + _query(query))
 
     def post(self, path: str, body: Json | None = None, *, key: str = "", repeatable: bool = False) -> Json:
         """After a broken connection the same request is sent again where that is harmless.
@@ -149,6 +149,10 @@ class Desk:
         sent: Json = json.loads(content)
         return sent
 
+    def change(self, method: str, path: str, body: Json | None = None, *, revision: int) -> Json:
+        """Change what was read at that revision; somebody else's change meanwhile is refused, not overwritten."""
+        return self._json(method, path, body, revision=revision)
+
     def events(self, broadcast: str) -> Iterator[tuple[str, Json]]:
         """Server-sent events about one broadcast: (event, data); a broken stream goes on by itself."""
         last_id = ""
@@ -183,8 +187,10 @@ class Desk:
         except (OSError, http.client.HTTPException) as err:
             raise Unreachable(self.url, str(err) or type(err).__name__) from err
 
-    def _json(self, method: str, path: str, body: Json | None = None, *, key: str = "") -> Json:
-        content = self._ask(method, path, body, key=key)
+    def _json(
+        self, method: str, path: str, body: Json | None = None, *, key: str = "", revision: int | None = None
+    ) -> Json:
+        content = self._ask(method, path, body, key=key, revision=revision)
         try:
             answer = json.loads(content)
         except ValueError:
@@ -192,9 +198,18 @@ class Desk:
         return answer if isinstance(answer, dict) else {}
 
     def _ask(
-        self, method: str, path: str, body: Json | None = None, *, key: str = "", timeout_s: float = ANSWER_WITHIN_S
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        key: str = "",
+        revision: int | None = None,
+        timeout_s: float = ANSWER_WITHIN_S,
     ) -> bytes:
         headers = {"Idempotency-Key": key} if key else {}
+        if revision is not None:
+            headers["If-Match"] = f'"{revision}"'
         with self._request(method, path, body, headers=headers, timeout_s=timeout_s) as answer:
             try:
                 content = answer.read()
