@@ -19,9 +19,11 @@ Line = Callable[[], TimeLine | None]
 
 CATCH_UP_S = 2.0  # what begins later than this stays as late as it is
 JUMP_S = 0.1  # by more a clock was set: neighbours see that each at another time, so it is not followed
-BEGIN_S, ENOUGH_S = 0.2e-3, 0.05e-3  # off by so much a correction begins, and ends
-PACES = ((0.4e-3, 100e-6), (0.8e-3, 300e-6))  # while it is off by less: so many of a million samples
+BEGIN_S, ENOUGH_S = 0.1e-3, 0.02e-3  # off by so much a correction begins, and ends
+PULL_PER_S = 0.4  # of what it is off by is taken back each second
+LEARN_PER_S = PULL_PER_S**2 / 4  # and the crystals' difference learned so fast that nothing swings
 FASTEST = 500e-6  # a hundredth of a semitone, 24 samples a second
+EVEN = 5e-6  # crystals that differ by less are left alone
 SILENT_PEAK = 32  # -60 dBFS
 IN_SILENCE = 0.25  # of a silent frame may go, or be added
 
@@ -69,7 +71,8 @@ class InStep:
         self._taken = 0  # samples read
         self._late_s = 0.0  # it began so much too late
         self._correcting = False
-        self._since = 0.0  # samples since the last correction
+        self._drift = 0.0  # the card's frames are longer than the server's, by so many parts
+        self._owed = 0.0  # samples that should go by now; negative: come
 
     @property
     def position_ms(self) -> int:
@@ -80,13 +83,15 @@ class InStep:
     def at_end(self) -> bool:
         return self._begun and not self._ready and self.sound.at_end
 
-    def read(self, leaves_at: float | None) -> bytes | None:
+    def read(self, leaves_at: float | None, *, drift: float = 0.0) -> bytes | None:
         """The next frame; shorter, in the end empty, when there is no more. None: its instant has not come.
 
         :param leaves_at: when the first sample of this frame will be heard.
+        :param drift: by how many parts the card's frames are longer than 20 ms, as far as is known; looked at when it begins.
         :raises Exception: what the sound raises.
         """
         if not self._begun:
+            self._drift = drift
             wait = self._wait(leaves_at)
             if wait >= FRAME_SAMPLES:
                 return None
@@ -148,23 +153,28 @@ class InStep:
 
     def _corrected(self, piece: bytes, late_s: float) -> bytes:
         """The piece with a sample less when it is late, one more when it is early."""
-        count, off_s = len(piece) // SAMPLE_BYTES, abs(late_s)
-        self._since += count
-        self._correcting = off_s > (ENOUGH_S if self._correcting else BEGIN_S)
+        count = len(piece) // SAMPLE_BYTES
+        self._correcting = abs(late_s) > BEGIN_S or (
+            self._correcting and (abs(late_s) > ENOUGH_S or abs(self._drift) > EVEN)
+        )
         if not self._correcting or count < FRAME_SAMPLES // 2:
             return piece
-        if audioop.max(piece, SAMPLE_BYTES) < SILENT_PEAK:
-            size = min(round(off_s * RATE_HZ), int(count * IN_SILENCE))
-        elif self._since >= (apart := 1 / next((pace for below_s, pace in PACES if off_s < below_s), FASTEST)):
-            size = 1
-            self._since = min(self._since - apart, count)
-        else:
+        if abs(late_s) > BEGIN_S and audioop.max(piece, SAMPLE_BYTES) < SILENT_PEAK:
+            size = min(round(abs(late_s) * RATE_HZ), int(count * IN_SILENCE))
+            return self._changed(piece, size if late_s > 0 else -size)
+        pace = late_s * PULL_PER_S + self._drift
+        if abs(pace) < FASTEST:
+            self._drift += late_s * LEARN_PER_S * count / RATE_HZ
+        self._owed += min(max(pace, -FASTEST), FASTEST) * count
+        if abs(self._owed) < 1:
             return piece
-        if late_s > 0:
-            self.corrected += size
-            return shorter(piece, size)
-        self.corrected -= size
-        return longer(piece, size)
+        size = 1 if self._owed > 0 else -1
+        self._owed -= size
+        return self._changed(piece, size)
+
+    def _changed(self, piece: bytes, size: int) -> bytes:
+        self.corrected += size
+        return shorter(piece, size) if size > 0 else longer(piece, -size)
 
 
 def shorter(piece: bytes, size: int) -> bytes:

@@ -1,18 +1,22 @@
 """When what is handed to a sink leaves the loudspeaker, found out by watching when the sink takes it.
 
-A sink takes a frame when it has room for one, so the times at which `write` returns are the card's own clock with the process's
-delays on top. Their median is good to 0.1 ms where one of them is 20 ms off (research/audio §4.3). The stream is never opened
-or restarted for this: it is warm, and one frame is like another.
+A sink takes a frame when it has room for one, and says how long it is until that one is heard. Both wander by milliseconds with
+what else the machine does; their median is good to 0.1 ms (research/audio §4.3). The stream is never opened or restarted for
+this: it is warm, and one frame is like another.
 """
 
 from collections import deque
+from itertools import pairwise
 from statistics import median
 
 from audio_assets.pcm import FRAME_MS
 
 FRAME_S = FRAME_MS / 1000
-WINDOW_FRAMES = 100  # 2 s: half of it is how far the median lies back, 0.05 ms for a crystal of 50 ppm
+WINDOW_FRAMES = 50
 SETTLED_AFTER = 40  # a fresh stream takes its first frames at once, until its buffer is full
+MARK_FRAMES, MARKS = 250, 13  # a look every 5 s for a minute shows how long the card's frames really are
+FEW_MARKS = 4
+FASTEST = 500e-6  # no crystal is that bad; what seems so is something else
 
 
 class SinkClock:
@@ -23,24 +27,34 @@ class SinkClock:
 
     def __init__(self, *, trim_s: float = 0.0) -> None:
         self._trim_s = trim_s
-        self._delays: deque[float] = deque(maxlen=WINDOW_FRAMES)  # each return of `write` against an even clock
+        self.drift = 0.0  # its frames are longer than 20 ms by so many parts
+        self._delays: deque[float] = deque(maxlen=WINDOW_FRAMES)  # when each was heard, against an even clock
+        self._marks: deque[float] = deque(maxlen=MARKS)
         self._frames = 0
 
-    def wrote(self, at: float) -> None:
-        """`write` came back."""
-        self._delays.append(at - self._frames * FRAME_S)
+    def wrote(self, heard_at: float) -> None:
+        """`write` came back, and what was written will be heard then, as far as the sink can say."""
+        self._delays.append(heard_at - self._frames * FRAME_S)
         self._frames += 1
+        if self._frames % MARK_FRAMES == 0:
+            self._mark()
 
     def lost(self) -> None:
         """The card went away; the stream after it is another one."""
         self._delays.clear()
-        self._frames = 0
+        self._marks.clear()
+        self._frames, self.drift = 0, 0.0
 
-    def next_leaves_at(self, latency_s: float) -> float | None:
-        """When the first sample of the next frame will be heard, monotonic seconds; None while that is not known.
-
-        :param latency_s: what the sink says of itself.
-        """
+    def next_leaves_at(self) -> float | None:
+        """When the first sample of the next frame will be heard, monotonic seconds; None while that is not known."""
         if self._frames < SETTLED_AFTER:
             return None
-        return median(self._delays) + self._frames * FRAME_S + latency_s + self._trim_s
+        behind = (len(self._delays) + 1) / 2  # the median is as old as the middle of the window
+        return median(self._delays) + (self._frames + behind * self.drift) * FRAME_S + self._trim_s
+
+    def _mark(self) -> None:
+        self._marks.append(median(self._delays))
+        if len(self._marks) >= FEW_MARKS:
+            steps = [after - before for before, after in pairwise(self._marks)]
+            drift = median(steps) / (MARK_FRAMES * FRAME_S)
+            self.drift = drift if abs(drift) < FASTEST else 0.0

@@ -7,21 +7,16 @@ random, cuts 50 to 110 ms off the first and the last word, and a speaker box wou
 import logging
 import os
 import struct
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from audio_assets.pcm import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, RATE_HZ, SAMPLE_BYTES, SILENT_FRAME
+from audio_assets.pcm import FRAME_BYTES, FRAME_MS, RATE_HZ, SAMPLE_BYTES
 
 log = logging.getLogger(__name__)
 
 FRAME_S = FRAME_MS / 1000
 _BEHIND_S = 0.2  # later than this the clock was stopped, not the writer slow: begin anew instead of catching up
-_REOPEN_EVERY_S = 1.0
-_TAIL_FRAMES = 5  # 100 ms of silence before a card is closed, or it swallows the end
 _WAV_HEADER_BYTES = 44
 _WAV_REFRESH_FRAMES = 50  # the file is a valid WAV of all but the last second at any moment
 _WAV_MAX_BYTES = 2**31 - 1 - _WAV_HEADER_BYTES  # 6 h; many readers take the size as signed
@@ -47,7 +42,7 @@ class Sink(Protocol):
 
     @property
     def latency_s(self) -> float:
-        """From the return of `write` to the air."""
+        """From the return of `write` until what was written begins to be heard, of the last one."""
         ...
 
     @property
@@ -88,7 +83,7 @@ class NullSink:
         self._pace = Pace(timer)
 
     def write(self, frame: bytes) -> None:
-        _whole(frame)
+        whole(frame)
         self._pace.wait()
 
     def close(self) -> None:
@@ -110,7 +105,7 @@ class WavSink:
         self._write_header()
 
     def write(self, frame: bytes) -> None:
-        _whole(frame)
+        whole(frame)
         if self._written_bytes + FRAME_BYTES <= _WAV_MAX_BYTES:
             self._file.write(frame)
             self._written_bytes += FRAME_BYTES
@@ -133,68 +128,6 @@ class WavSink:
         self._file.seek(0, os.SEEK_END)
 
 
-class PyAudioSink:
-    """Plays on a sound card; blocking writes only, callback mode runs away on ALSA's null device.
-
-    :param device: its name, or a part of it; None is the system's default.
-    :raises NoSoundCard: PyAudio is not installed, or there is no such device.
-    """
-
-    def __init__(self, device: str | None = None, *, timer: Timer = time) -> None:
-        self._device, self._timer = device, timer
-        self._pace = Pace(timer)
-        self._reopen_at = 0.0
-        self._card, self._stream = _open_card(device)
-
-    @property
-    def latency_s(self) -> float:
-        return float(self._stream.get_output_latency()) if self._stream is not None else 0.0
-
-    @property
-    def lost(self) -> bool:
-        return self._stream is None
-
-    def write(self, frame: bytes) -> None:
-        _whole(frame)
-        if self._stream is None:
-            self._pace.wait()
-            self._reopen()
-            return
-        try:
-            self._stream.write(frame, FRAME_SAMPLES, exception_on_underflow=False)
-        except OSError as err:
-            self._let_go()
-            self._reopen_at = self._timer.monotonic() + _REOPEN_EVERY_S
-            raise SinkLost(f"the sound card {self._device or ''} went away: {err}") from err
-
-    def close(self) -> None:
-        if self._stream is not None:
-            with suppress(OSError):
-                for _ in range(_TAIL_FRAMES):
-                    self._stream.write(SILENT_FRAME, FRAME_SAMPLES, exception_on_underflow=False)
-        self._let_go()
-
-    def _reopen(self) -> None:
-        now = self._timer.monotonic()
-        if now < self._reopen_at:
-            return
-        self._reopen_at = now + _REOPEN_EVERY_S
-        try:
-            self._card, self._stream = _open_card(self._device)
-        except NoSoundCard:
-            return
-        log.warning("the sound card %s is back", self._device or "")
-
-    def _let_go(self) -> None:
-        stream, card = self._stream, self._card
-        self._stream = self._card = None
-        with suppress(OSError):
-            if stream is not None:
-                stream.close()
-        if card is not None:
-            card.terminate()
-
-
 def open_sink(spec: str, *, timer: Timer = time) -> Sink:
     """The sink of a setting: `auto`, `null`, `wav:PATH`, `pyaudio` or `pyaudio:DEVICE`.
 
@@ -203,6 +136,8 @@ def open_sink(spec: str, *, timer: Timer = time) -> Sink:
     :raises NoSoundCard: a card was asked for and there is none.
     :raises ValueError: no such kind of sink.
     """
+    from endpoints.sound_card import PyAudioSink  # noqa: PLC0415 it builds on what stands here
+
     kind, _, argument = spec.partition(":")
     match kind:
         case "auto":
@@ -229,64 +164,7 @@ def wav_header(data_bytes: int) -> bytes:
     return struct.pack("<4sI8sI16s4sI", b"RIFF", size, b"WAVEfmt ", len(form), form, b"data", data_bytes)
 
 
-def _whole(frame: bytes) -> None:
+def whole(frame: bytes) -> None:
+    """:raises ValueError: it is not a frame."""
     if len(frame) != FRAME_BYTES:
         raise ValueError(f"a frame has {FRAME_BYTES} bytes, not {len(frame)}")
-
-
-def _open_card(device: str | None) -> tuple[Any, Any]:
-    """PyAudio and a running stream."""
-    try:
-        import pyaudio  # noqa: PLC0415 an extra; the server and silent speakers do without
-    except ImportError:
-        raise NoSoundCard("PyAudio is not installed; install lianbo[sound], which needs portaudio19-dev") from None
-    with _hushed():
-        card = pyaudio.PyAudio()
-        try:
-            index = _index_of(card, device)
-            stream = card.open(
-                rate=RATE_HZ,
-                channels=1,
-                format=pyaudio.paInt16,
-                output=True,
-                output_device_index=index,
-                frames_per_buffer=FRAME_SAMPLES,
-            )
-        except OSError as err:
-            card.terminate()
-            raise NoSoundCard(f"the sound card {device or ''} cannot be opened: {err}") from err
-        except NoSoundCard:
-            card.terminate()
-            raise
-    return card, stream
-
-
-def _index_of(card: Any, device: str | None) -> int | None:
-    names = {}
-    for index in range(card.get_device_count()):
-        facts = card.get_device_info_by_index(index)
-        if facts["maxOutputChannels"]:
-            names[index] = str(facts["name"])
-    if not names:
-        raise NoSoundCard("this machine has no sound card; plug one in, or set the output to null or wav:PATH")
-    if device is None:
-        return None
-    for match in (lambda name: name == device, lambda name: device in name):
-        for index, name in names.items():
-            if match(name):
-                return index
-    raise NoSoundCard(f"there is no sound card {device!r}; there are: {', '.join(names.values())}")
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """ALSA and JACK print some 80 lines to file descriptor 2 while PortAudio looks for devices."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

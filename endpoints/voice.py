@@ -34,9 +34,9 @@ class _Playing:
         self.frames_to_drain: int | None = None  # set with the last sample
         self.over = False
 
-    def read(self, leaves_at: float | None) -> bytes | None:
+    def read(self, leaves_at: float | None, *, drift: float = 0.0) -> bytes | None:
         """The next frame at its gain, filled up with silence; None while its instant has not come."""
-        data = self.sound.read(leaves_at)
+        data = self.sound.read(leaves_at, drift=drift)
         if data is None:
             return None
         frame = amplify(data, self.gain_db) if self.gain_db else data
@@ -76,7 +76,9 @@ class Voice:
         self._on_started, self._on_finished, self._on_failed = on_started, on_finished, on_failed
         self._clock = SinkClock(trim_s=trim_s)
         self._line: Line = _no_line
-        self.leaves_at: float | None = None  # when the frame that is being read will be heard; for what follows a clock itself
+        self.leaves_at: float | None = (
+            None  # when the frame that is being read will be heard; for what follows a clock itself
+        )
         self._lock = threading.Lock()
         self._current: _Playing | None = None
         self._fading: _Playing | None = None
@@ -171,7 +173,7 @@ class Voice:
             tell = []
         self._taken_at = self._timer.monotonic()
         if not self._sink.lost:
-            self._clock.wrote(self._taken_at)
+            self._clock.wrote(self._taken_at + self._sink.latency_s)
         for playing, callback in tell:
             self._tell(playing, callback, self._told_at(playing, callback))
 
@@ -199,8 +201,8 @@ class Voice:
 
     def _read(self, playing: _Playing) -> bytes:
         try:
-            self.leaves_at = self._clock.next_leaves_at(self._sink.latency_s)
-            frame = playing.read(self.leaves_at)
+            self.leaves_at = self._clock.next_leaves_at()
+            frame = playing.read(self.leaves_at, drift=self._clock.drift)
         except Exception as err:  # whatever fetches or decodes: the sink must be fed
             self._fail(playing, err)
             return SILENT_FRAME

@@ -29,11 +29,17 @@ pcm.!default {{ type pulse server "unix:{socket}" device "{first}" }}
 _CARD = 'pcm.{name} {{ type pulse server "unix:{socket}" device "{name}" hint {{ show on description "{name}" }} }}'
 
 
-class Pulse:
-    """The running server."""
+_ALL = "all"
 
-    def __init__(self, folder: Path, cards: Sequence[str]) -> None:
-        self.folder, self.cards = folder, tuple(cards)
+
+class Pulse:
+    """The running server.
+
+    :param together: the cards are channels of one sink: what they play can be recorded against one clock, to the sample.
+    """
+
+    def __init__(self, folder: Path, cards: Sequence[str], *, together: bool = False) -> None:
+        self.folder, self.cards, self.together = folder, tuple(cards), together
         self.socket = folder / "native"
 
     @property
@@ -64,17 +70,34 @@ class Pulse:
                 recorder.terminate()
                 recorder.wait()
 
-    def _recorder(self, card: str, path: Path) -> "subprocess.Popen[bytes]":
-        command = ["parec", f"--device={card}.monitor", "--rate=48000", "--format=s16le", "--channels=1", "--raw"]
+    @contextmanager
+    def recording_together(self, path: Path) -> Iterator[None]:
+        """Write what all cards play into one file: raw s16 of 48 kHz, a channel a card."""
+        assert self.together
+        channels = ",".join(_channel(n) for n in range(len(self.cards)))
+        recorder = self._recorder(_ALL, path, f"--channels={len(self.cards)}", f"--channel-map={channels}")
+        try:
+            deadline = time.monotonic() + _READY_WITHIN_S
+            while not path.stat().st_size:
+                assert time.monotonic() < deadline, "parec records nothing"
+                time.sleep(0.02)
+            yield
+        finally:
+            recorder.terminate()
+            recorder.wait()
+
+    def _recorder(self, card: str, path: Path, *form: str) -> "subprocess.Popen[bytes]":
+        form = form or ("--channels=1",)
+        command = ["parec", f"--device={card}.monitor", "--rate=48000", "--format=s16le", *form, "--no-remix", "--raw"]
         with path.open("wb") as file:
             return subprocess.Popen([*command, "--latency-msec=20"], stdout=file, env=self.environment)
 
 
 @contextmanager
-def pulse(cards: Sequence[str]) -> Iterator[Pulse]:
+def pulse(cards: Sequence[str], *, together: bool = False) -> Iterator[Pulse]:
     """Start it with these cards, end it afterwards."""
     with tempfile.TemporaryDirectory(prefix="pulse-") as name:  # a socket's path must be short
-        server = Pulse(Path(name), cards)
+        server = Pulse(Path(name), cards, together=together)
         _write(server)
         with (server.folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -92,13 +115,30 @@ def pulse(cards: Sequence[str]) -> Iterator[Pulse]:
 
 
 def _write(server: Pulse) -> None:
-    form = "format=s16le rate=48000 channels=1"
-    script = [f"load-module module-null-sink sink_name={card} {form}" for card in server.cards]
+    if server.together:
+        script = _one_sink(server.cards)
+    else:
+        form = "format=s16le rate=48000 channels=1"
+        script = [f"load-module module-null-sink sink_name={card} {form}" for card in server.cards]
     script.append(f"load-module module-native-protocol-unix socket={server.socket} auth-anonymous=1")
     (server.folder / "script.pa").write_text("\n".join(script) + "\n")
     cards = "\n".join(_CARD.format(name=card, socket=server.socket) for card in server.cards)
     alsa = _ALSA.format(socket=server.socket, first=server.cards[0], cards=cards)
     (server.folder / "asound.conf").write_text(alsa)
+
+
+def _one_sink(cards: Sequence[str]) -> list[str]:
+    channels = [_channel(n) for n in range(len(cards))]
+    form = f"format=s16le rate=48000 channels={len(cards)} channel_map={','.join(channels)}"
+    return [f"load-module module-null-sink sink_name={_ALL} {form}"] + [
+        f"load-module module-remap-sink sink_name={card} master={_ALL} remix=no"
+        f" channels=1 channel_map=mono master_channel_map={channel}"
+        for card, channel in zip(cards, channels, strict=True)
+    ]
+
+
+def _channel(n: int) -> str:
+    return f"aux{n}"
 
 
 def _wait_for(server: Pulse, process: "subprocess.Popen[bytes]") -> None:

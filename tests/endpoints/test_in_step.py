@@ -353,4 +353,4 @@ def test_a_stall_moves_the_clock_of_the_sink_only_if_it_lasts() -> None:
     clock = SinkClock()
     for frame in range(300):
         clock.wrote(frame * FRAME_S + (0.3 if 200 <= frame < 215 else 0.0))
-    assert clock.next_leaves_at(0.0) == pytest.approx(300 * FRAME_S)
+    assert clock.next_leaves_at() == pytest.approx(300 * FRAME_S)
