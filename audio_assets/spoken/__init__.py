@@ -28,7 +28,7 @@ def _kept_apart(say: Say) -> Say:
     def replace(found: re.Match[str]) -> str:
         said, begin, end = say(found), found.start(), found.end()
         before, after = found.string[max(0, begin - 1) : begin], found.string[end : end + 1]
-        if before in _FIGURES and said[:1] in _FIGURES:
+        if (before in _FIGURES or before == "两") and said[:1] in _FIGURES:
             said = "，" + said
         if after in _FIGURES and said[-1:] in _FIGURES:
             said += "，"
