@@ -12,6 +12,7 @@ from pathlib import Path
 
 from broadcast.transport.broker import ManagedBroker
 from broadcast.transport.broker_users import server_user, speaker_user
+from endpoints.arbitration import QuietHours
 from endpoints.fields import BadMessage
 from endpoints.mqtt_link import AckToken, BrokerAddress, MqttLink
 from endpoints.protocol import (
@@ -20,12 +21,18 @@ from endpoints.protocol import (
     Entry,
     Hello,
     Order,
+    Part,
+    ProgrammeBoard,
+    Stock,
     TimeAnswer,
     board_topic,
     decode_hello,
     decode_report,
+    decode_stock,
     encode_board,
+    encode_programme,
     encode_time_answer,
+    programme_topic,
     time_topic,
 )
 from endpoints.provisioning import Provisioning, SpeakerConfig
@@ -41,7 +48,7 @@ from endpoints.sealing import (
     speaker_key,
 )
 from endpoints.simulator import SimulatedSpeaker, Simulator
-from endpoints.vocabulary import Band, Kind, Level, OrderRule, Severity, Stage, Tone
+from endpoints.vocabulary import Band, Kind, Level, OrderRule, Resume, Severity, Stage, Tone
 from tests.brokers import running
 
 COUNTY = "130281000000"
@@ -56,16 +63,13 @@ def now_ms() -> int:
 
 
 def speakers(count: int) -> tuple[SpeakerConfig, ...]:
-    """So many speakers, 27 townships of villages, one or more in each village."""
+    """So many speakers, 27 townships of villages, one or more in each village; never quiet, since tests run at night too."""
     made = []
     for n in range(count):
         town, village = n % 27 + 1, n // 27 % 900 + 1
         name = f"s-{n:05d}"
-        made.append(
-            SpeakerConfig(
-                name, f"130281{town:03d}{village:03d}", speaker_key(MASTER, name), broker_password(MASTER, name)
-            )
-        )
+        area, never = f"130281{town:03d}{village:03d}", QuietHours(0, 0)
+        made.append(SpeakerConfig(name, area, speaker_key(MASTER, name), broker_password(MASTER, name), quiet=never))
     return tuple(made)
 
 
@@ -90,6 +94,15 @@ def an_order(name: str, *, begin_ms: int = 0, lasting_ms: int = 60_000, **other:
     return replace(order, **other)  # type: ignore[arg-type]
 
 
+def a_slot(name: str, *, begin_ms: int = 0, lasting_ms: int = 60_000, **other: object) -> Order:
+    """An occurrence of the county's programme: 2 s of sound, and five seconds to begin."""
+    routine = {"kind": Kind.ROUTINE, "band": Band.ROUTINE, "severity": Severity.UNKNOWN, "volume_percent": 0}
+    sound = {"asset": b"s" * 32, "asset_bytes": 9_000, "asset_ms": 2_000, "tone": Tone.NONE, "resume": Resume.REJOIN}
+    start_by_ms = now_ms() + begin_ms + 5_000
+    made = {**routine, **sound, "start_by_ms": start_by_ms, **other}
+    return an_order(name, begin_ms=begin_ms, lasting_ms=lasting_ms, **made)
+
+
 class ServerDouble:
     """Publishes signed boards, retained, and answers hellos; remembers what it hears."""
 
@@ -99,13 +112,14 @@ class ServerDouble:
         self.entries: dict[str, list[Entry]] = {}
         self.bad: Counter[str] = Counter()
         self.gone: list[str] = []
+        self.stocks: dict[str, Stock] = {}
         self.proofs: list[bytes] = []
         self.stages: Counter[tuple[str, Stage]] = Counter()
         self.last_entry_at = 0.0
         self._seen: set[tuple[str, Entry]] = set()
         self._confirmed: dict[tuple[str, int], int] = {}
         self._versions: Counter[str] = Counter()
-        self._boards: dict[str, bytes] = {}
+        self._boards: dict[str, bytes] = {}  # by topic
         self.link = MqttLink(
             BrokerAddress("127.0.0.1", port, SERVER, SERVER_PASSWORD),
             SERVER,
@@ -114,17 +128,31 @@ class ServerDouble:
         )
 
     async def start(self) -> None:
-        subscribed = self.link.subscribe((f"{LIVE_ROOT}/{kind}/+", 1) for kind in ("hello", "report", "gone", "proof"))
+        kinds = "hello", "report", "stock", "gone", "proof"
+        subscribed = self.link.subscribe((f"{LIVE_ROOT}/{kind}/+", 1) for kind in kinds)
         self.link.start()
         await subscribed
 
     def publish(self, *orders: Order, scope: str = COUNTY) -> bytes:
         """Write the next version of a board; the frame."""
-        self._versions[scope] += 1
-        board = Board(scope, 1, self._versions[scope], now_ms(), orders)
-        frame = seal(encode_board(board), Message.BOARD, exercise=False, signer=SIGNER)
-        self._boards[scope] = frame
-        self.link.publish(board_topic(LIVE_ROOT, scope), frame, 1, retain=True)
+        topic = board_topic(LIVE_ROOT, scope)
+        self._versions[topic] += 1
+        payload = encode_board(Board(scope, 1, self._versions[topic], now_ms(), orders))
+        return self._publish(topic, payload, Message.BOARD)
+
+    def publish_programme(
+        self, *orders: Order, scope: str = COUNTY, hours: int = 48, budget_min: int = 0, fallback: Part | None = None
+    ) -> bytes:
+        """Write the next version of a programme; the frame."""
+        topic, at_ms = programme_topic(LIVE_ROOT, scope), now_ms()
+        self._versions[topic] += 1
+        until_ms = at_ms + hours * 3_600_000
+        board = ProgrammeBoard(scope, 1, self._versions[topic], at_ms, orders, until_ms, (), budget_min, fallback)
+        return self._publish(topic, encode_programme(board), Message.PROGRAMME)
+
+    def _publish(self, topic: str, payload: bytes, message: Message) -> bytes:
+        frame = self._boards[topic] = seal(payload, message, exercise=False, signer=SIGNER)
+        self.link.publish(topic, frame, 1, retain=True)
         return frame
 
     def stages_of(self, speaker: str, order: str) -> list[Stage]:
@@ -135,8 +163,8 @@ class ServerDouble:
         return self.stages[order, stage]
 
     def _publish_again(self) -> None:
-        for scope, frame in self._boards.items():
-            self.link.publish(board_topic(LIVE_ROOT, scope), frame, 1, retain=True)
+        for topic, frame in self._boards.items():
+            self.link.publish(topic, frame, 1, retain=True)
 
     def _on_message(self, topic: str, payload: bytes, _qos: int, _retained: bool, _token: AckToken) -> None:
         _, _, kind, speaker = topic.split("/")
@@ -147,10 +175,12 @@ class ServerDouble:
             self.proofs.append(payload)
             return
         try:
-            message = Message.HELLO if kind == "hello" else Message.REPORT
+            message = Message(kind)
             opened = open_from_speaker(payload, message, exercise=False, key=speaker_key(MASTER, speaker))
             if message is Message.HELLO:
                 self._hear_hello(speaker, decode_hello(opened))
+            elif message is Message.STOCK:
+                self.stocks[speaker] = decode_stock(opened)
             else:
                 self._hear_report(speaker, opened)
         except NotAuthentic:
