@@ -16,6 +16,7 @@ import structlog
 import typer
 
 from audio_assets.rendering import RenderError
+from broadcast.cli.demo_programme import morning
 from broadcast.cli.local import ConfigFile, settings_of
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer, Role
@@ -51,6 +52,9 @@ def demo(
     environment = dict(os.environ)
     environment.setdefault("LIANBO_SERVER_DATA_FOLDER", str(DEMO_FOLDER))
     environment.setdefault("LIANBO_SERVER_LOG_LEVEL", "warning")
+    if config is None:  # its morning programme is on the air at whatever hour it starts
+        environment.setdefault("LIANBO_RULES_QUIET_FROM", "00:00")
+        environment.setdefault("LIANBO_RULES_QUIET_UNTIL", "00:00")
     if port is not None:
         environment["LIANBO_SERVER_PORT"] = str(port)
     settings = settings_of(config, environment)
@@ -153,9 +157,11 @@ async def _demo(settings: Settings, count: int) -> None:
             await _until_online(server, count, stopping)
             online = server.speakers.counts()[Presence.ONLINE]
             typer.echo(f"  {online} of {count} simulated speakers online after {time.monotonic() - began:.1f} s")
+            await _warm_up(server)
+            title = await morning(server, _first_officer(server))
+            typer.echo(f"  programme: {title}; the plan is at {server.address}/programmes")
             typer.echo(f"  break a speaker: lianbo fault silent s-130281001001-1 --control {control}")
             typer.echo(f"Desk: {server.address}   user: {FIRST_OFFICER}   password: {password}   (Ctrl-C ends it)")
-            await _warm_up(server)
             await stopping.wait()
         finally:
             with contextlib.suppress(ProcessLookupError):
