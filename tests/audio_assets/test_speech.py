@@ -5,9 +5,11 @@ import shutil
 
 import pytest
 
-from audio_assets import speech
+from audio_assets import espeak, speech
 from audio_assets.announcement import EXERCISE_HEAD, EXERCISE_TAIL, compose
 from audio_assets.codec import decode, measure
+from audio_assets.pinyin import _SYLLABLES
+from audio_assets.reading import Reading
 from audio_assets.rendering import SpeechUnavailable, TextEmpty, TextTooLong
 from audio_assets.speech import MAX_CHARACTERS, phonemes, pinyin, say
 from tests.correlation import find_windows, samples
@@ -42,6 +44,17 @@ def test_the_engine_speaks_a_chinese_syllable_for_every_one_and_never_turns_to_e
     assert "(" not in said
     assert len(said.split()) == len(re.findall(r"[a-z]+[1-5]", pinyin(text)))
     assert all(TONE.search(syllable) for syllable in said.split())
+
+
+@needs_espeak
+@pytest.mark.parametrize("tone", "12345")
+def test_the_engine_knows_every_syllable_that_a_reading_may_hold(tone: str) -> None:
+    words = [f"{letters}{tone}" for letters in sorted(_SYLLABLES)]
+    alone = tuple(one for word in words for one in (word, "。"))  # in a row the engine changes their tones
+    reading = Reading("字。" * len(words), alone, (True,) * len(alone))
+    said = espeak.phonemes(reading).split()
+    assert len(said) == len(words)
+    assert [word for word, one in zip(words, said, strict=True) if not TONE.search(one) or "(" in one] == []
 
 
 @needs_espeak
