@@ -17,6 +17,7 @@ BENCHES = {
     "main_job": "trigger to the last durable report, against the raw floor: 718, 5,000, 12,000 on Mosquitto and 718 on amqtt",
     "power_up": "every speaker switched on at once while an alert is live",
     "figures_that_decide": "718 speakers on the defaults: first sound, 99 % durable, silence, start-up, idle",
+    "assets": "uploaded sounds: speed against decoding alone, memory for an hour, what a short clip costs",
     "flood": "10,000 bad reports a second while an officer triggers",
     "preempt": "600 emergencies take the air from a long programme at one speaker, in real time",
     "year": "a year of the plan of 718 areas: occurrences, clashes, and what one new programme meets",
