@@ -1,7 +1,8 @@
 """What sounds at one speaker: has on air what `choose` says, and knows how an order comes off and where it goes on.
 
-Neighbours begin in step: what has a time is handed to the sound card a moment before it, and a programme or notice that is heard of
-at its time begins a moment after it, everywhere the same. An emergency begins at once.
+Neighbours begin in step: what has a time is handed to the sound card a moment before it. What gets the air at its time or after
+begins at once where it has a tone to spare, in the middle of what its neighbours sound; else a moment after its time, everywhere
+the same. An emergency never waits (docs/decisions/0007-start-in-step.md).
 """
 
 from collections.abc import Mapping
@@ -17,9 +18,8 @@ from endpoints.shelf import NO_TERMS, Terms
 
 BLOCK_MS = 20  # sound is taken up at whole blocks of this length
 PREROLL_MS = 500  # so much before its time the sound card gets what is due next, if the air is free
-IN_STEP_MS = (
-    200  # so much after the common instant begins what could not be handed over before; above a sound card's latency
-)
+IN_STEP_MS = 200  # so much after the common instant begins what has no tone to spare; above a sound card's latency
+TONE_LEFT_MS = 1_000  # of its tone a late one sounds so much at least
 IN_TIME_MS = 2_000  # a first start no later than this begins at the beginning
 
 
@@ -309,12 +309,17 @@ def _is_live(order: Order) -> bool:
     return order.kind is Kind.LIVE or order.stream != 0
 
 
+def _has_tone_to_spare(order: Order) -> bool:
+    return order.kind is Kind.EMERGENCY or TONE_MS[order.tone] > TONE_LEFT_MS
+
+
 def _sound_of(order: Order) -> tuple[object, ...]:
     return order.tone, order.asset, order.more, order.repeats, order.gap_ms, order.closing, order.stream
 
 
 def _where_and_when(order: Order, progress: Progress, now_ms: int) -> tuple[int, int | None]:
-    """Where in its sound an order begins or goes on, milliseconds, and at which of the server's; None: at once."""
+    """Where in its sound an order begins or goes on, milliseconds, and at which of the server's; None: at once, and one that
+    has passed: at once too, without so much of its tone."""
     if _is_live(order):  # it comes back without its tone: somebody is speaking
         return TONE_MS[order.tone] if progress.first_started_ms else 0, None
     begun, late_ms = bool(progress.first_started_ms), now_ms - order.not_before_ms
@@ -323,7 +328,7 @@ def _where_and_when(order: Order, progress: Progress, now_ms: int) -> tuple[int,
         return from_ms, order.not_before_ms + from_ms
     if begun:
         return progress.position_ms if order.resume is Resume.CONTINUE else 0, None
-    if late_ms < 0:
+    if late_ms < 0 or (late_ms <= IN_TIME_MS and _has_tone_to_spare(order)):
         return 0, order.not_before_ms
     waits_for_step = order.kind in (Kind.ROUTINE, Kind.NOTICE) and late_ms < IN_STEP_MS
     return 0, order.not_before_ms + IN_STEP_MS if waits_for_step else None

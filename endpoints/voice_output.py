@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from audio_assets.cache import AssetCache
 from audio_assets.pcm import FRAME_MS
 from audio_assets.tones import ToneId, tone
+from endpoints.air import TONE_LEFT_MS
 from endpoints.effects import OnHand, Play, Wanted
 from endpoints.guard import FadeOut, Guarded
 from endpoints.in_step import Line
@@ -31,7 +32,7 @@ from endpoints.track import Clip, Get, Readable, Slot, Sound, Track
 from endpoints.vocabulary import TONE_MS, Kind, Reason, Resume
 from endpoints.voice import Voice
 
-SKIP_MS, TONE_LEFT_MS = 1_500, 1_000  # to be in step a beginning may lose so much, and a tone keeps so much
+SKIP_MS = 1_500  # so much of its beginning a late one may leave out to be in step
 BEFORE_END_S = 0.3  # so much before the order's end we say what was missing, or its end would be all that is reported
 READY_WITHIN_S = 1.0  # what the disk has not given by then is begun all the same
 JOIN_S = 0.1  # from the decision to go on in the middle of a programme until that is heard

@@ -95,14 +95,21 @@ def test_an_emergency_in_that_moment_has_the_air_and_the_programme_comes_after_i
     assert rig.played[-1].at_ms == ms(100) + late_ms
 
 
-@pytest.mark.parametrize(("make", "at_ms"), [(notice, T0 + IN_STEP_MS), (order, None), (live, None)])
-def test_what_is_heard_of_at_its_time_begins_everywhere_at_the_same_moment_but_for_an_emergency(
+@pytest.mark.parametrize(("make", "at_ms"), [(notice, T0 + IN_STEP_MS), (order, T0), (live, None)])
+def test_what_is_heard_of_at_its_time_begins_everywhere_at_the_same_moment_and_an_emergency_in_the_middle_of_its_tone(
     make: object, at_ms: int | None
 ) -> None:
     rig = Rig().told().board(SERVER.board(1, make("x-1")))  # type: ignore[operator]
     assert rig.played[-1].at_ms == at_ms
     late = Rig().after(IN_STEP_MS / 1000 + 0.01).told().board(SERVER.board(1, make("x-1")))  # type: ignore[operator]
-    assert late.played[-1].at_ms is None
+    assert late.played[-1].at_ms == (T0 if make is order else None)
+
+
+def test_a_notice_with_a_chime_begins_in_the_middle_of_it_and_one_that_is_later_than_that_by_itself() -> None:
+    frame = SERVER.board(1, notice("n-1", tone=Tone.CHIME))
+    assert Rig().told().board(frame).played[-1].at_ms == T0
+    assert Rig().after(IN_TIME_MS / 1000).told().board(frame).played[-1].at_ms == T0
+    assert Rig().after(IN_TIME_MS / 1000 + 0.01).told().board(frame).played[-1].at_ms is None
 
 
 def test_one_whose_whole_window_passed_while_it_was_off_is_missed_once() -> None:
