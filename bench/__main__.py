@@ -19,6 +19,7 @@ BENCHES = {
     "figures_that_decide": "718 speakers on the defaults: first sound, 99 % durable, silence, start-up, idle",
     "assets": "uploaded sounds: speed against decoding alone, memory for an hour, what a short clip costs",
     "flood": "10,000 bad reports a second while an officer triggers",
+    "line_cut": "a programme of 30 minutes through a network cut of ten, in real time",
     "preempt": "600 emergencies take the air from a long programme at one speaker, in real time",
     "year": "a year of the plan of 718 areas: occurrences, clashes, and what one new programme meets",
 }
