@@ -11,6 +11,7 @@ Sans-IO, and the same in the simulator and in the real box. The rules (docs/wire
 Here is how they meet: what is decided is kept before it is done, and done before it is said.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -43,7 +44,7 @@ from endpoints.protocol import (
 from endpoints.sealing import Message, NotAuthentic, TrustedKey, seal_by_speaker
 from endpoints.server_time import ServerTime
 from endpoints.shelf import Copy, Shelf, Trust, Verdict
-from endpoints.stocktaking import Stocktaking, stock_of, wanted_of
+from endpoints.stocktaking import Stocktaking, merged, stock_of, wanted_of
 from endpoints.time_line import TimeLine
 from endpoints.time_pings import TimePings
 
@@ -106,6 +107,7 @@ class Player:
         "_rule",
         "_say_at",
         "_shelf",
+        "_staged_files",
         "_stock",
         "_time",
         "_trust",
@@ -143,6 +145,7 @@ class Player:
         self._booted_at = self._hello_at = now
         self._upcoming_at = _NEVER  # when more of the programmes enters the decisions
         self._stock = Stocktaking(random)
+        self._staged_files: tuple[Wanted, ...] | None = None
         self._say_at = _NEVER  # when reports go out that wait for the sound card's word
         self._out: list[Send | TakeStock] = []
 
@@ -198,9 +201,17 @@ class Player:
     @property
     def wanted(self) -> tuple[Wanted, ...]:
         """The files of all that may still sound, each once, those needed first first; the fallback before all programmes."""
-        orders = {order.id: order for order in (*self._mine.values(), *self._shelf.staged())}
-        live = (one for one in orders.values() if one.id not in self._ledger or not self._ledger[one.id].terminal)
-        return wanted_of(live, self._air.terms.fallback)
+        on_boards = (one for one in self._mine.values() if not self._ledger[one.id].programme)
+        return merged(wanted_of(self._live(on_boards), self._shelf.terms.fallback), self._staged())
+
+    def _staged(self) -> tuple[Wanted, ...]:
+        """Of the programmes; worked out anew when one came or its next order is near, and not at each emergency."""
+        if self._staged_files is None:
+            self._staged_files = wanted_of(self._live(self._shelf.staged()), self._shelf.terms.fallback)
+        return self._staged_files
+
+    def _live(self, orders: Iterable[Order]) -> Iterator[Order]:
+        return (one for one in orders if one.id not in self._ledger or not self._ledger[one.id].terminal)
 
     # ---- what happens ---------------------------------------------------------------------------------------------------
 
@@ -235,6 +246,8 @@ class Player:
             self.refusals.count(verdict)
             return []
         self._dirty = True
+        if message is Message.PROGRAMME:
+            self._staged_files = None
         self._stock.changed(now)
         self._sort_out(now)
         return self._decide(now)
@@ -260,6 +273,7 @@ class Player:
         had_time = self._time.now_ms(now) is not None
         self._take_time(answer, asked_at, opened.key, now)
         self._journal.resend(now)
+        self._staged_files = None
         self._sort_out(now)
         if self._online and not had_time and self._time.now_ms(now) is not None:
             self._stock.changed(now)
@@ -319,6 +333,7 @@ class Player:
             self._out.append(TakeStock())
             self._stock.asked(now)
         if now >= self._upcoming_at:
+            self._staged_files = None
             self._sort_out(now)
             return self._decide(now)
         return self._decide(now) if now >= self._air.change_at else self._flush(now)
@@ -330,7 +345,7 @@ class Player:
         now_ms = self._time.now_ms(now)
         if now_ms is not None and self._shelf.prove(now_ms):
             self._dirty = True
-        self._air.terms = self._shelf.terms()
+        self._air.terms = self._shelf.terms
         copies = self._shelf.copies(now_ms, self._ledger)
         for copy in copies.values():
             self._hear(copy, now_ms)
@@ -344,8 +359,7 @@ class Player:
                 self._air.is_over(progress, progress.not_after_ms, now_ms, now)
         if now_ms is not None:
             self._ledger.forget(now_ms, self._shelf.carries)
-            upcoming_ms = self._shelf.next_upcoming_ms(now_ms)
-            self._upcoming_at = _NEVER if upcoming_ms is None else now + (upcoming_ms - now_ms) / 1000
+            self._upcoming_at = now + (self._shelf.next_upcoming_ms - now_ms) / 1000
 
     def _hear(self, copy: Copy, now_ms: int | None) -> None:
         """One order that means this speaker, new or known."""

@@ -30,6 +30,7 @@ from endpoints.protocol import (
 from endpoints.sealing import Message, NotAuthentic, Opened, TrustedKey
 
 UPCOMING_MS = 60_000
+_NEVER_MS = float("inf")
 
 
 class Trust(Protocol):
@@ -159,6 +160,15 @@ class _Held:
     void: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """What of the programmes is to be decided about, from then until then."""
+
+    copies: tuple[Copy, ...]
+    from_ms: int
+    until_ms: float
+
+
 class Shelf:
     """The newest board and programme of every scope that one speaker follows, and the epochs below which it takes none.
 
@@ -166,7 +176,7 @@ class Shelf:
     :param epochs: the highest epoch seen, by key id; a key that is no longer trusted takes its epochs along.
     """
 
-    __slots__ = ("_area", "_early", "_epochs", "_exercise", "_held", "_id", "_scopes", "_trust")
+    __slots__ = ("_area", "_early", "_epochs", "_exercise", "_held", "_id", "_near", "_scopes", "_terms", "_trust")
 
     def __init__(
         self,
@@ -183,6 +193,8 @@ class Shelf:
         self._held: dict[Where, _Held] = {}
         self._early: dict[tuple[Where, bytes], tuple[bytes, _Reading]] = {}  # by where and key
         self._epochs = {key.key_id: epochs[key.key_id] for key in trust.keys if key.key_id in epochs}
+        self._near: _Near | None = None  # as long as no programme and no clock says otherwise
+        self._terms: Terms | None = None
 
     @property
     def boards(self) -> dict[str, Board]:
@@ -236,7 +248,7 @@ class Shelf:
             return Verdict.FOREIGN
         if self._is_old(reading, where):
             return Verdict.KNOWN if self._says_the_same(reading.board, where) else Verdict.OLD
-        self._held[where] = _Held(_shared(frame), reading, proven=True)
+        self._hold(where, _Held(_shared(frame), reading, proven=True))
         self.raise_epoch(reading.key, reading.board.epoch)
         return Verdict.TAKEN
 
@@ -251,7 +263,12 @@ class Shelf:
         where = message, reading.board.scope
         at_ms = max(floor_ms, reading.board.written_at_ms)
         if reading.board.scope in self._scopes and self._may_write(reading.key, where, at_ms):
-            self._held[where] = _Held(_shared(frame), reading, proven=False)
+            self._hold(where, _Held(_shared(frame), reading, proven=False))
+
+    def _hold(self, where: Where, held: _Held) -> None:
+        self._held[where] = held
+        if where[0] is Message.PROGRAMME:
+            self._near = self._terms = None
 
     def _may_write(self, key: TrustedKey, where: Where, at_ms: int) -> bool:
         """Whether the key's scope holds this board: else a township's key could empty the city's board."""
@@ -297,6 +314,7 @@ class Shelf:
             if not held.proven:
                 held.proven = True
                 held.void = not held.reading.key.in_force(now_ms)
+                self._near = self._terms = None
         early, self._early = self._early, {}
         verdicts = [self._place(frame, reading, where, now_ms) for (where, _), (frame, reading) in early.items()]
         return Verdict.TAKEN in verdicts
@@ -307,33 +325,49 @@ class Shelf:
         :param known: what of a programme has been decided about before, and so still is, whatever the clock says.
         """
         best: dict[str, Copy] = {}
-        for copy in self._meant():
-            if copy.programme and copy.order.id not in known and not _is_upcoming(copy.order, now_ms):
-                continue
+        for copy in (*self._meant(Message.BOARD), *self._upcoming(now_ms, known)):
             first = best.get(copy.order.id)
             if first is None or copy.outweighs(first):
                 best[copy.order.id] = copy
         return best
 
+    def _upcoming(self, now_ms: int | None, known: Container[str]) -> tuple[Copy, ...]:
+        """Of the programmes what is near. Thousands of speakers ask at each emergency, so it is looked for once a change."""
+        near = self._near
+        if near is not None and now_ms is not None and near.from_ms <= now_ms < near.until_ms:
+            return near.copies
+        staged = tuple(self._meant(Message.PROGRAMME))
+        copies = tuple(copy for copy in staged if copy.order.id in known or _is_upcoming(copy.order, now_ms))
+        if now_ms is not None:
+            later = (copy.order.not_before_ms - UPCOMING_MS for copy in staged)
+            self._near = _Near(copies, now_ms, min((at_ms for at_ms in later if at_ms > now_ms), default=_NEVER_MS))
+        return copies
+
     def staged(self) -> Iterator[Order]:
         """What stands on programmes for this speaker and is lawful."""
         return (copy.order for copy in self._meant(Message.PROGRAMME) if copy.objection is Reason.NONE)
 
-    def next_upcoming_ms(self, now_ms: int) -> int | None:
-        """When `copies` will next have more, although nothing comes; None when it will not."""
-        later = (copy.order.not_before_ms - UPCOMING_MS for copy in self._meant(Message.PROGRAMME))
-        return min((at_ms for at_ms in later if at_ms > now_ms), default=None)
+    @property
+    def next_upcoming_ms(self) -> float:
+        """When `copies` will next have more, although nothing comes; infinite when it will not."""
+        return _NEVER_MS if self._near is None else self._near.until_ms
 
-    def _meant(self, only: Message | None = None) -> Iterator[Copy]:
+    def _meant(self, family: Message) -> Iterator[Copy]:
         for (message, _), held in self._held.items():
-            if held.void or (only is not None and message is not only):
+            if message is not family or held.void:
                 continue
             for copy in _for_place(held.reading, self._area):
                 if not copy.order.speakers or is_meant(copy.order, self._id, self._area):
                     yield copy
 
+    @property
     def terms(self) -> Terms:
         """Of the programmes that are held and in force."""
+        if self._terms is None:
+            self._terms = self._agreed()
+        return self._terms
+
+    def _agreed(self) -> Terms:
         held = (self._held.get((Message.PROGRAMME, scope)) for scope in self._scopes)  # the smallest area first
         said = [one.reading.board for one in held if one is not None and not one.void]
         boards = [board for board in said if isinstance(board, ProgrammeBoard)]

@@ -12,6 +12,12 @@ ANYWAY_S = 600.0  # for a server that has just started; it may get lost, too
 _NEVER = float("inf")
 
 
+def merged(first: tuple[Wanted, ...], second: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+    """One list of two, each file once."""
+    known = {one.part.asset for one in first}
+    return (*first, *(one for one in second if one.part.asset not in known)) if first else second
+
+
 def wanted_of(orders: Iterable[Order], fallback: Part | None) -> tuple[Wanted, ...]:
     """The files of these orders, each once, those needed first first; the fallback before all programmes."""
     first: dict[bytes, Wanted] = {}
