@@ -36,10 +36,13 @@ class Pulse:
     """The running server.
 
     :param together: the cards are channels of one sink: what they play can be recorded against one clock, to the sample.
+    :param microphone: an input of this name hears what the first card plays; with `together` only.
     """
 
-    def __init__(self, folder: Path, cards: Sequence[str], *, together: bool = False) -> None:
-        self.folder, self.cards, self.together = folder, tuple(cards), together
+    def __init__(
+        self, folder: Path, cards: Sequence[str], *, together: bool = False, microphone: str | None = None
+    ) -> None:
+        self.folder, self.cards, self.together, self.microphone = folder, tuple(cards), together, microphone
         self.socket = folder / "native"
 
     @property
@@ -94,10 +97,10 @@ class Pulse:
 
 
 @contextmanager
-def pulse(cards: Sequence[str], *, together: bool = False) -> Iterator[Pulse]:
+def pulse(cards: Sequence[str], *, together: bool = False, microphone: str | None = None) -> Iterator[Pulse]:
     """Start it with these cards, end it afterwards."""
     with tempfile.TemporaryDirectory(prefix="pulse-") as name:  # a socket's path must be short
-        server = Pulse(Path(name), cards, together=together)
+        server = Pulse(Path(name), cards, together=together, microphone=microphone)
         _write(server)
         with (server.folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -120,9 +123,13 @@ def _write(server: Pulse) -> None:
     else:
         form = "format=s16le rate=48000 channels=1"
         script = [f"load-module module-null-sink sink_name={card} {form}" for card in server.cards]
+    if server.microphone:
+        hears = f"master={_ALL}.monitor channels=1 channel_map=mono master_channel_map={_channel(0)} remix=no"
+        script.append(f"load-module module-remap-source source_name={server.microphone} {hears}")
     script.append(f"load-module module-native-protocol-unix socket={server.socket} auth-anonymous=1")
     (server.folder / "script.pa").write_text("\n".join(script) + "\n")
-    cards = "\n".join(_CARD.format(name=card, socket=server.socket) for card in server.cards)
+    named = (*server.cards, *filter(None, [server.microphone]))
+    cards = "\n".join(_CARD.format(name=card, socket=server.socket) for card in named)
     alsa = _ALSA.format(socket=server.socket, first=server.cards[0], cards=cards)
     (server.folder / "asound.conf").write_text(alsa)
 
