@@ -21,6 +21,7 @@ import av
 import numpy as np
 import pytest
 
+from audio_assets import sandbox as sandbox_module
 from audio_assets.intake import ROUTINE, Limits, Prepared, Refusal, Refused
 from audio_assets.ogg import duration_ms
 from audio_assets.sandbox import Sandbox, SandboxBroken
@@ -83,6 +84,24 @@ def test_the_server_s_process_loads_no_decoder() -> None:
     program = "import sys, audio_assets.sandbox, broadcast.transport.workshop; print('av' in sys.modules, 'numpy' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False False"
+
+
+def test_behind_bubblewrap_the_child_sees_no_data_no_keys_no_network_and_no_process_of_ours(
+    tmp_path: Path,
+) -> None:
+    if BWRAP is None:
+        pytest.skip("bubblewrap is not installed")
+    (tmp_path / "keys").write_text("secret")
+    look = (
+        "import os, socket\n"
+        f"print(os.path.exists({str(tmp_path)!r}), os.path.exists('/etc/passwd'), os.path.exists('/proc/1/status'))\n"
+        "print([name for _, name in socket.if_nameindex()], os.access('/', os.W_OK), os.access('/usr', os.W_OK))\n"
+    )
+    python = os.path.realpath(sys.executable)
+    walls = sandbox_module._walls([Path(python).parents[1], *sandbox_module._import_paths()])
+    command = [BWRAP, *walls, "--", python, "-I", "-S", "-c", look]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines() == ["False False False", "['lo'] False False"]
 
 
 # ---- no read outside ------------------------------------------------------------------------------------------------------
