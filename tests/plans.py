@@ -28,10 +28,8 @@ def daily(
 def once_in(now_ms: int, seconds: float, **other: Any) -> Programme:
     """One time, so many seconds from now, to the second."""
     at = beijing(now_ms + int(seconds * 1000))
-    pattern = Pattern.once(at.date(), at.time().replace(microsecond=0))
-    return replace(
-        daily(**{k: v for k, v in other.items() if k in ("title", "areas", "owner")}), pattern=pattern, **other
-    )
+    other.setdefault("pattern", Pattern.once(at.date(), at.time().replace(microsecond=0)))
+    return replace(daily(), **other)
 
 
 def boards_of(there: Town, scope: str) -> list[ProgrammeBoard]:
