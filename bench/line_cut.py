@@ -1,4 +1,4 @@
-"""A programme of 30 minutes through a network cut of ten, in real time: broker, HTTP and a real `lianbo speaker` with a cable between.
+"""A programme of 30 minutes through a network cut of ten, in real time: broker, HTTP, a real `lianbo speaker`, and a cable between.
 
 The recording is compared with the file, sample by sample. The speaker's CPU and memory are those of its process while it played.
 """
