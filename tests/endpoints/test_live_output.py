@@ -412,6 +412,36 @@ def test_a_card_whose_crystal_is_wrong_is_kept_in_step_sample_by_sample(tmp_path
     run(story())
 
 
+def test_a_card_that_ran_dry_is_in_step_again_after_the_next_pause(tmp_path: Path) -> None:
+    said = tape(8, 9).pcm.data
+    said = said[: 96_000 * 4] + bytes(96_000) + said[96_000 * 4 :]
+    frames = tuple(LiveEncoder().encode(said))
+
+    async def story() -> None:
+        async with stage(tmp_path) as (made, _, station):
+            opened, ran_dry = made.loop.time(), made.loop.time() + 2.5
+            late_us = 35_000  # from then on every sample leaves so much later than it did
+
+            def line() -> TimeLine:
+                return TimeLine(opened, NOON_US + 1_000_000 + (late_us if made.loop.time() > ran_dry else 0))
+
+            made.output.follow(line)
+            made.play(an_order_for())
+            station.frames = frames
+            station.begin(8.9)
+            await asyncio.sleep(8)
+            due = round((station.began_us - NOON_US) / 1e6 * 48_000) + DELAY_MS * 48
+            off = []
+            for second in (1, 3, 6):
+                at = second * 48_000
+                window = made.heard()[due + at - 4_800 : due + at + 9_600]
+                off.append(find(samples(said)[at : at + 4_800], window).at - 4_800)
+            assert abs(off[1] - off[0]) < 130, "it does not jump while somebody speaks"
+            assert abs(off[2] - off[0] + 35 * 48) < 60, "and is right after the pause"
+
+    run(story())
+
+
 def test_the_hold_tone_is_soft_and_short_and_no_alarm() -> None:
     held = samples(hold_tone().data)
     assert np.abs(held).max() < 2_200

@@ -1,9 +1,9 @@
 """From a mouth to an ear in one recording: chirps into a virtual microphone, what a loudspeaker makes of them beside it.
 
-One PulseAudio sink of two channels is the room. `mouth` is its first channel, and a microphone hears it; `horn` is the second, and a
-`lianbo speaker` process plays on it through PyAudio. Between the two is all that is real: PyAudio in, Opus, signatures, Mosquitto,
-verification, play-out, PyAudio out. One recording of both channels has one clock: what lies between a chirp and its echo is the
-time that passed, to the sample.
+One PulseAudio sink of two channels is the room. `mouth` is its first channel, and a microphone hears it; `horn` is the second,
+and a `lianbo speaker` process plays on it through PyAudio. Between the two is all that is real: PyAudio in, Opus, signatures,
+Mosquitto, verification, play-out, PyAudio out. One recording of both channels has one clock: what lies between a chirp and its
+echo is the time that passed, to the sample.
 """
 
 import asyncio
@@ -78,11 +78,16 @@ def inside(server: Pulse) -> Iterator[None]:
                 os.environ[name] = value
 
 
-async def measure(room: Pulse, folder: Path, *, count: int, **settings: object) -> Measured:
-    """So many chirps, spoken by an officer at the control room's microphone."""
+def said_in(folder: Path, count: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     said = folder / "chirps.raw"
     said.write_bytes(chirps(count))
+    return said
+
+
+async def measure(room: Pulse, folder: Path, *, count: int, **settings: object) -> Measured:
+    """So many chirps, spoken by an officer at the control room's microphone."""
+    said = said_in(folder, count)
     with inside(room):
         settings |= {"LIVE_CARD": f"card:{room.microphone}", "RULES_QUIET_FROM": "00:00", "RULES_QUIET_UNTIL": "00:00"}
         server = Server(load(environment=environment(folder / "data", **settings)))
