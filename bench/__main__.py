@@ -21,6 +21,7 @@ BENCHES = {
     "flood": "10,000 bad reports a second while an officer triggers",
     "line_cut": "a programme of 30 minutes through a network cut of ten, in real time",
     "preempt": "600 emergencies take the air from a long programme at one speaker, in real time",
+    "plan_boards": "the plan of 718 areas on its boards: their size, an edit, the broker back, the server at rest",
     "year": "a year of the plan of 718 areas: occurrences, clashes, and what one new programme meets",
 }
 
