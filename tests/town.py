@@ -43,6 +43,7 @@ from endpoints.arbitration import QuietHours
 from endpoints.protocol import Hello, Kind, OrderRule, Reason, Stage
 from endpoints.sealing import Ed25519Signer
 from tests.memory_store import MemoryStore
+from tests.no_live import no_live
 from tests.quick_workshop import QuickWorkshop
 
 CITY = "130281000000"
@@ -298,6 +299,7 @@ async def town(
             speakers=speakers,
         ),
         latency=moved[0],
+        live=no_live(clock, store, health, estate, boards, broadcasts, ladder),
         proofs=Proofs(clock=clock, store=store, estate=estate, health=health),
         wording=wording,
         endings=Endings(clock=clock, broadcasts=broadcasts, wording=wording, speech=speech),

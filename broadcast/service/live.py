@@ -112,7 +112,7 @@ class Live:
         made: list[LiveRun] = []
 
         def begin() -> None:
-            if machine.why or mic.run is not None:
+            if machine.why or mic.finishing is not None or mic.run is not None:
                 raise LiveOver(live, machine.why)
             mic.frames_a_packet = frames = self._admitted(mic)
             mic.run = LiveRun(

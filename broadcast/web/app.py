@@ -18,6 +18,7 @@ from broadcast.web import (
     estate,
     events,
     health,
+    live,
     programme_pages,
     programmes,
     session,
@@ -47,7 +48,7 @@ SECURITY = {
     "Referrer-Policy": "same-origin",  # no-referrer would make browsers send `Origin: null` with our own forms
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "geolocation=(), camera=(), payment=()",
+    "Permissions-Policy": "geolocation=(), camera=(), microphone=(), payment=()",  # /live alone says otherwise
 }
 
 
@@ -84,6 +85,7 @@ def make_app(services: Services, *, language: str = "zh-CN", trust_forwarded: bo
     assets_page.add_to(app)
     health.add_to(app)
     programme_pages.add_to(app)
+    live.add_to(app)
     desk.add_to(app)
     app.on_response_prepare.append(_secured)
     app.on_shutdown.append(_end_streams)

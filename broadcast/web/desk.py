@@ -28,7 +28,7 @@ from broadcast.web.session import give_cookies, must_be_our_form, officer_of, si
 from broadcast.web.words import Words
 
 HOME = "/emergency"
-PAGES = (HOME, "/sounds", "/programmes")  # below which people look at the answers
+PAGES = (HOME, "/sounds", "/programmes", "/live")  # below which people look at the answers
 
 
 def is_page(request: web.Request) -> bool:

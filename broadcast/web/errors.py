@@ -57,6 +57,45 @@ class TooManyStreams(BroadcastError):
         super().__init__(f"the wall is open in {most} windows already; close one")
 
 
+class TooManySockets(BroadcastError):
+    """This officer has enough connections for a microphone open."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.retry_after_s = most, 10
+        super().__init__(f"there are {most} connections for a microphone already; close one")
+
+
+class TooFast(BroadcastError):
+    """More messages than any microphone makes."""
+
+    def __init__(self, most_per_s: int) -> None:
+        self.most_per_s = most_per_s
+        super().__init__(f"more than {most_per_s} messages a second; a microphone makes 50")
+
+
+class SoundStopped(BroadcastError):
+    """No sound came over an open connection; the microphone is held for whoever comes back."""
+
+    def __init__(self, within_s: int) -> None:
+        self.within_s = within_s
+        super().__init__(f"no sound came for {within_s} s")
+
+
+class OutOfTurn(BroadcastError):
+    """This message has no meaning at this point."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        super().__init__(f"{said} has no meaning here; begin with open or resume")
+
+
+class TakenOver(BroadcastError):
+    """The same officer goes on with this microphone over another connection."""
+
+    def __init__(self) -> None:
+        super().__init__("this microphone goes on over another connection")
+
+
 class TownshipBusy(BroadcastError):
     """The speakers of this township have fetched as much as its line shall carry for now."""
 

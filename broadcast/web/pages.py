@@ -21,7 +21,15 @@ from broadcast.web.session import form_mark, is_secure
 from broadcast.web.words import LANGUAGES, Words, clock_time, span
 
 LANGUAGE_COOKIE = "lianbo_lang"
-TYPES = {"desk.css": "text/css", "desk.js": "text/javascript", "icon.svg": "image/svg+xml"}
+TYPES = {
+    "desk.css": "text/css",
+    "desk.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+    "live.css": "text/css",
+    "live.js": "text/javascript",
+    "live_sound.js": "text/javascript",
+    "live_worklet.js": "text/javascript",
+}
 
 # Shape first, then colour, a word beside it in the legend. All are in the fonts of old machines.
 SHAPES = {

@@ -30,8 +30,13 @@ from broadcast.web.errors import (
     CrossOrigin,
     NotFound,
     NotReadable,
+    OutOfTurn,
     RevisionNeeded,
+    SoundStopped,
     StaleForm,
+    TakenOver,
+    TooFast,
+    TooManySockets,
     TooManyStreams,
     TooSlow,
     TownshipBusy,
@@ -73,6 +78,11 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     UnknownLive: (S.NOT_FOUND, "unknown-live"),
     BadSound: (S.UNPROCESSABLE_ENTITY, "bad-sound"),
     NoSource: (S.SERVICE_UNAVAILABLE, "no-source"),
+    TooManySockets: (S.TOO_MANY_REQUESTS, "too-many-sockets"),
+    TooFast: (S.TOO_MANY_REQUESTS, "too-fast"),
+    SoundStopped: (S.REQUEST_TIMEOUT, "sound-stopped"),
+    OutOfTurn: (S.CONFLICT, "out-of-turn"),
+    TakenOver: (S.CONFLICT, "taken-over"),
     LiveOverBudget: (S.SERVICE_UNAVAILABLE, "live-over-budget"),
     StoppedMeanwhile: (S.CONFLICT, "stopped-meanwhile"),
     OfficerExists: (S.CONFLICT, "officer-exists"),
@@ -129,7 +139,9 @@ def faults_of(err: BroadcastError, words: Words) -> list[dict[str, str]]:
 
 
 def headers_of(err: BroadcastError) -> dict[str, str]:
-    if isinstance(err, TooManyTries | TooManyStreams | TooManyPreviews | TooManyUploads | TownshipBusy):
+    if isinstance(
+        err, TooManyTries | TooManyStreams | TooManySockets | TooManyPreviews | TooManyUploads | TownshipBusy
+    ):
         return {"Retry-After": str(err.retry_after_s)}
     if type(err) in RETRY_AFTER_S:
         return {"Retry-After": str(RETRY_AFTER_S[type(err)])}
@@ -141,15 +153,24 @@ def headers_of(err: BroadcastError) -> dict[str, str]:
 
 
 def problem(err: BroadcastError, words: Words) -> web.Response:
-    """The error as an answer; `title` in the officer's language, `detail` the sentence of the error itself."""
+    """The error as an answer."""
+    return web.json_response(
+        problem_body(err, words),
+        status=status_of(err),
+        content_type="application/problem+json",
+        headers=headers_of(err),
+        dumps=_dumps,
+    )
+
+
+def problem_body(err: BroadcastError, words: Words) -> dict[str, Any]:
+    """What RFC 9457 says of it; `title` in the officer's language, `detail` the sentence of the error itself."""
     status, slug = _problem(type(err))
     body = {**facts_of(err), "type": f"/problems/{slug}", "title": title_of(err, words), "status": int(status)}
     body["detail"] = str(err)
     if isinstance(err, InvalidRequest):
         body["errors"] = faults_of(err, words)
-    return web.json_response(
-        body, status=status, content_type="application/problem+json", headers=headers_of(err), dumps=_dumps
-    )
+    return body
 
 
 def _problem(kind: type[BroadcastError]) -> tuple[HTTPStatus, str]:

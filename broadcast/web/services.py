@@ -16,6 +16,7 @@ from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.latency import Latency
+from broadcast.service.live import Live
 from broadcast.service.officers import Officers
 from broadcast.service.planning import Planning
 from broadcast.service.presence import Speakers
@@ -47,6 +48,7 @@ class Services:
     wall: Wall
     latency: Latency
     proofs: Proofs
+    live: Live
     wording: Wording
     endings: Endings
     programmes: Programmes

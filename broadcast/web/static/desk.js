@@ -187,12 +187,12 @@
   }
 
   // ---- the form --------------------------------------------------------------------------------------------------------
-  const search = byId("search"), text = byId("text"), desk = byId("desk");
-  if (desk) {
+  const search = byId("search"), text = byId("text"), desk = document.querySelector("form.desk");
+  if (desk && search) {
     const count = () => { byId("selected").textContent = fill(texts["desk.selected"], { areas: desk.querySelectorAll("[name=areas]:checked").length }); };
     desk.addEventListener("change", count); count();
-    const length = () => { byId("text-length").textContent = fill(texts["desk.text_length"], { length: text.value.length, seconds: Math.round(text.value.length / 4) }); };
-    text.addEventListener("input", length); length();
+    const length = () => { if (byId("text-length")) byId("text-length").textContent = fill(texts["desk.text_length"], { length: text.value.length, seconds: Math.round(text.value.length / 4) }); };
+    if (text) { text.addEventListener("input", length); length(); }
     search.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
     search.addEventListener("input", () => {
       const wanted = search.value.trim();
