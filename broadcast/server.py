@@ -347,6 +347,7 @@ class Server:
             ),
             latency=self.latency,
             proofs=self.proofs,
+            live=self.live,
             wording=self.wording,
             endings=self.endings,
             programmes=self.programmes,
