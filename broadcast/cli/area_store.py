@@ -61,6 +61,9 @@ def database_areas(config: Path | None) -> DatabaseAreas | None:
 
 def _in_use(tx: Tx) -> frozenset[str]:
     codes = {one.area for one in tx.speakers.all()} | {one.officer.area for one in tx.accounts.all()}
+    for version in tx.programmes.newest():
+        codes |= {version.programme.owner, *version.programme.areas, *version.programme.excluded}
+    codes |= {one.plan.area for one in tx.programmes.plans()}
     before: str | None = None
     while page := tx.broadcasts.page(before=before, limit=PAGE):
         for one in page:

@@ -36,7 +36,7 @@ from broadcast.service.health import Health
 from broadcast.service.once import OnceKey
 from broadcast.service.ports import ActRow, KeptAnswer, SpeechFailed, Store, StoreUnavailable, Tx
 from broadcast.service.programme_boards import ProgrammeBoards
-from broadcast.service.programme_sounds import MissingFile, ProgrammeSounds, assets_of
+from broadcast.service.programme_sounds import MissingFile, ProgrammeSounds
 from endpoints.arbitration import QuietHours
 from endpoints.area_codes import covers
 from endpoints.protocol import MAX_SLOTS, OrderRule, Part
@@ -280,15 +280,6 @@ class Programmes:
         """All its versions, oldest first. :raises UnknownProgramme: as `get`."""
         self.get(programme, by=by)
         return await self._store.read(lambda tx: tx.programmes.history(programme))
-
-    def uses(self, asset: bytes) -> list[Version]:
-        """The programmes in the plan that need this file: it must not be deleted."""
-        return [
-            one
-            for one in self.plan.versions.values()
-            if not one.retired
-            and (asset in assets_of(one.programme.source) or any(part.asset == asset for part in one.content.parts))
-        ]
 
     # ---- what happens ---------------------------------------------------------------------------------------------------
 

@@ -380,11 +380,3 @@ async def test_a_spoken_text_that_got_lost_is_spoken_again() -> None:
         there.speech.fails = "no voice"
         await there.services.programmes.watch_files()
         assert "programme-file-missing" in {one.name for one in there.services.health.conditions}
-
-
-async def test_what_uses_a_file_can_be_asked() -> None:
-    async with town() as there:
-        saved = await there.services.programmes.add(daily(), by=DUTY)
-        assert [one.programme.id for one in there.services.programmes.uses(MELODY.asset)] == [saved.programme]
-        await there.services.programmes.retire(saved.programme, by=DUTY, revision=1)
-        assert there.services.programmes.uses(MELODY.asset) == []
