@@ -105,14 +105,15 @@ def a_programme(seconds: int) -> bytes:
 
 
 @asynccontextmanager
-async def offered(data: bytes) -> AsyncIterator[int]:
-    """The one file, over HTTP; the port."""
+async def offered(*files: bytes) -> AsyncIterator[int]:
+    """Sound files over HTTP; the port."""
+    named = {hashlib.sha256(data).hexdigest(): data for data in files}
 
     async def answer(request: web.Request) -> web.Response:
-        return web.Response(body=data)
+        return web.Response(body=named[request.match_info["sha256"]])
 
     app = web.Application()
-    app.router.add_get(f"/assets/{hashlib.sha256(data).hexdigest()}", answer)
+    app.router.add_get("/assets/{sha256}", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -181,10 +182,10 @@ async def through_a_cut(folder: Path, *, seconds: int, cut_from_s: float, cut_un
 
 @asynccontextmanager
 async def a_speaker(
-    where: County, folder: Path, mqtt: Cable, http: Cable, wav: Path
+    where: County, folder: Path, mqtt: Cable, http: Cable, wav: Path, *, volume_percent: int = 100
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """One `lianbo speaker` at the far end of the cables; ended by SIGTERM."""
-    one = replace(where.provisioning.speakers[0], volume_percent=100)
+    one = replace(where.provisioning.speakers[0], volume_percent=volume_percent)
     url = f"http://127.0.0.1:{http.port}"
     file = folder / "box.json"
     write_provisioning(file, replace(where.provisioning, port=mqtt.port, speakers=(one,), assets_url=url))
