@@ -42,12 +42,13 @@ class _Rung:
     wake_at: float = 0.0
 
     def began(self, row: ReportRow) -> bool:
-        """It said that it sounds; whether that was the first time."""
-        if row.reason is Reason.FALLBACK:
+        """It said that it sounds; whether that is news beside its state: the first time, or something else in its place."""
+        instead = row.reason is Reason.FALLBACK and row.speaker not in self.in_place
+        if instead:
             self.in_place.add(row.speaker)
         first = row.speaker not in self.started_ms
         self.started_ms.setdefault(row.speaker, row.at_ms)
-        return first
+        return first or instead
 
     def row(self, name: str) -> DeliveryRow:
         one = self.deliveries[name]

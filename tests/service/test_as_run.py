@@ -225,3 +225,16 @@ async def test_routine_ladders_are_bounded_and_officers_are_not_pushed_out() -> 
             await on_air(there, seconds=-2)
         assert not there.ladder.knows(first.id) and there.ladder.knows(officers)
         assert sum(len(rung.deliveries) for rung in there.ladder._rungs.values()) <= KEEP_ROUTINE + 2 * 718
+
+
+async def test_what_falls_silent_in_the_middle_and_is_filled_counts_as_fallback() -> None:
+    async with town() as there:
+        one = await on_air(there)
+        name = min(there.services.estate.speakers)
+        await sounds(there, one, name)
+        await there.ladder.write_behind(at_once=True)
+        await sounds(there, one, name, late_ms=900, reason=Reason.FALLBACK)
+        await there.ladder.write_behind(at_once=True)
+        assert (await outcomes(there))[Outcome.FALLBACK] == 1
+        there.ladder._rungs.clear()
+        assert (await outcomes(there))[Outcome.FALLBACK] == 1
