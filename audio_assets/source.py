@@ -93,7 +93,9 @@ class Source:
             raise Refused(Refusal.SEVERAL_SOUNDS, streams=len(container.streams.audio))
         stream, self.picture = container.streams.audio[0], bool(pictures)
         context = stream.codec_context
-        self.codec = context.name if context is not None else "unknown"  # PyAV's stub knows of no stream without a decoder
+        self.codec = (
+            context.name if context is not None else "unknown"
+        )  # PyAV's stub knows of no stream without a decoder
         if context is None or context.name not in self.container.codecs:
             raise Refused(Refusal.CODEC, container=self.container.name, codec=self.codec)
         self._must_be_audible(context.channels, context.sample_rate)
