@@ -88,6 +88,7 @@ class Box:
         "_handlers",
         "_loop",
         "_now_sounds",
+        "_off",
         "_output",
         "_timer",
         "_timer_at",
@@ -114,6 +115,7 @@ class Box:
         self._loop = asyncio.get_running_loop()
         self._disk, self._output = disk, output
         self._now_sounds: _Sounding | None = None
+        self._off = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         kept, readable = self._read(who.id)
@@ -203,6 +205,8 @@ class Box:
             self.link.unsubscribe([topic])
 
     def _quieten(self) -> None:
+        """For good: who is switched off decides nothing any more, also when the connection is seen to be gone."""
+        self._off = True
         self._cancel_timer()
         if self._now_sounds is not None:
             order, self._now_sounds = self._now_sounds.order, None
@@ -317,7 +321,7 @@ class Box:
 
     def _set_timer(self) -> None:
         """A timer that is too early stays: it finds nothing to do and sets the next; so a busy speaker leaves no dead ones."""
-        wake_at = self.player.wake_at
+        wake_at = float("inf") if self._off else self.player.wake_at
         if wake_at == float("inf") or (self._timer is not None and self._timer_at <= wake_at):
             return
         self._cancel_timer()

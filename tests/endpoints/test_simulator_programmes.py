@@ -68,6 +68,16 @@ async def test_a_programme_and_its_files_outlive_the_power_and_what_sounded_does
         assert [play.order.id for play in one.heard] == ["P-1", "P-2"]
 
 
+async def test_a_speaker_without_power_sounds_nothing_of_what_it_holds(tmp_path: Path) -> None:
+    async with county(tmp_path, 2) as where, switched_on(where) as simulator:
+        one, other = simulator.speakers.values()
+        where.server.publish_programme(a_slot("P-1", begin_ms=1_500))
+        await until(lambda: one.player and one.player.programmes and other.player and other.player.programmes)
+        one.loses_power()
+        await until(lambda: where.server.stages_of(other.config.id, "P-1")[-1:] == [FINISHED])
+        assert (one.heard, one.sounds) == ([], "")
+
+
 async def test_a_speaker_that_lacks_its_files_says_which_and_sounds_the_fallback(tmp_path: Path) -> None:
     async with county(tmp_path, 2) as where, switched_on(where) as simulator:
         one, other = simulator.speakers.values()
