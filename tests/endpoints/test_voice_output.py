@@ -198,6 +198,31 @@ def test_an_emergency_whose_words_are_silent_sounds_the_attention_signal(tmp_pat
     run(story())
 
 
+def test_a_file_that_is_cut_short_or_gone_when_its_time_comes_is_filled(tmp_path: Path) -> None:
+    long, filler = tape(30, 1), tape(5, 2)
+
+    async def story() -> None:
+        async with studio(tmp_path, held=(long, filler)) as stage:
+            at_hand(stage, long, filler)
+            await asyncio.sleep(1)
+            path = stage.cache.path(long.sha256)
+            path.write_bytes(long.data[: len(long.data) // 2])
+            told = stage.play(an_order("p", long), fallback=filler.part)
+            await asyncio.sleep(35)
+            assert told.words == [("started", NONE), ("started", FALLBACK), ("finished", NONE)]
+            assert told.said[1][0] == pytest.approx(16_000, abs=1_500)
+            assert told.said[2][0] == pytest.approx(31_000, abs=60), "what follows comes when it should"
+            path.unlink()
+            told = stage.play(an_order("q", long), fallback=filler.part)
+            await asyncio.sleep(35)
+            assert told.words == [("started", FALLBACK), ("finished", NONE)]
+            told = stage.play(an_order("n", long, kind=Kind.NOTICE))
+            await asyncio.sleep(3)
+            assert told.words == [("failed", Reason.ASSET_BAD)], "a notice has no other words"
+
+    run(story())
+
+
 def test_it_fades_out_before_its_end(tmp_path: Path) -> None:
     long = tape(30, 1)
 
