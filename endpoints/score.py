@@ -40,7 +40,7 @@ def part_due(play: Play) -> Part | None:
     """The file that sounds first from where it begins, after its tone if that has not sounded; None when none does any more."""
     order, left_ms = play.order, play.from_ms - TONE_MS[play.order.tone]
     once_ms = sum(part.asset_ms for part in order.parts) + order.gap_ms
-    if not order.parts or left_ms >= once_ms * order.repeats:
+    if not order.parts or left_ms >= once_ms * order.repeats - order.gap_ms:
         return None
     left_ms = max(0, left_ms) % once_ms
     for part in order.parts:
