@@ -283,9 +283,10 @@ async def test_memory_is_bounded(sandbox: Sandbox) -> None:
 
 
 async def test_a_child_that_hangs_is_ended_with_all_that_it_started(sandbox: Sandbox) -> None:
-    began = time.monotonic()
-    err = await refused(sandbox, long_sample(), Limits(wall_s=0.25))
-    assert (err.code, time.monotonic() - began < 3) == (Refusal.TOO_SLOW, True)
+    data, began = long_sample(), time.monotonic()
+    err = await refused(sandbox, data, Limits(wall_s=0.25))
+    assert err.code is Refusal.TOO_SLOW
+    assert time.monotonic() - began < 10
 
 
 async def test_processor_time_is_bounded_even_where_no_packet_ends(sandbox: Sandbox) -> None:

@@ -130,7 +130,7 @@ async def upload_and_wait(session: aiohttp.ClientSession, data: bytes, number: i
 
 async def add_officer(folder: Path) -> None:
     """Before the first start of a server there."""
-    os.mkdir(folder, 0o700)  # noqa: PTH102
+    os.makedirs(folder, 0o700)  # noqa: PTH103
     store, hasher = open_store(f"sqlite:///{folder / 'lianbo.db'}"), Argon2Hasher()
     await Officers(clock=SystemClock(), store=store, hasher=hasher).add(OFFICER, PASSWORD, by=OFFICER)
     hasher.close()
@@ -227,7 +227,7 @@ async def test_the_server_says_how_sounds_are_taken_apart_and_never_loads_a_deco
         said = await there.server.workshop.conditions()
         assert held == {name for name, cause in said.items() if cause}
         assert "sandbox-broken" not in held
-    maps = await loaded_by_a_server(tmp_path)
+    maps = await loaded_by_a_server(tmp_path / "another")
     assert "libavcodec" not in maps and "numpy" not in maps
 
 
