@@ -207,6 +207,7 @@ async def town(
     workshop: Workshop | None = None,
     rules: AssetRules | None = None,
     clock: ShiftedClock | None = None,
+    bytes_per_s: int = 0,
 ) -> AsyncIterator[Town]:
     """Zunhua with 718 speakers of which nothing is known yet, and four officers with one password.
 
@@ -305,7 +306,7 @@ async def town(
         endings=Endings(clock=clock, broadcasts=broadcasts, wording=wording, speech=speech),
         programmes=planning.programmes(sounds=shelf, voice=speech),
         planning=planning,
-        gate=AssetGate(monotonic=clock.monotonic, estate=estate, urgent=boards.needs, bytes_per_s=1_000),
+        gate=AssetGate(monotonic=clock.monotonic, estate=estate, urgent=boards.needs, bytes_per_s=bytes_per_s),
         previews=Previews(clock=clock, voice=speech),
         wire_up=lambda: wire.is_up,
         assets=sounds,

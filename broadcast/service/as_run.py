@@ -32,6 +32,7 @@ FORGET_ALARM_MS = 24 * 3_600_000
 ORDERS_AT_ONCE = 200  # in one question to the table
 FORGET_AT_ONCE = 50  # occurrences in one transaction: 36,000 lines of evidence
 MOST_RUNS = 2_000
+SLICE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,10 @@ class AsRun:
             self._due = [one for one in self._rows.values() if one.life is Life.LIVE and one.id not in self._opened]
             self._due.sort(key=lambda one: one.order.not_before_ms, reverse=True)
         now_ms = self._clock.now_ms()
+        until = self._clock.monotonic() + SLICE_S
         while self._due and self._due[-1].order.not_before_ms - OPEN_BEFORE_MS <= now_ms:
+            if self._clock.monotonic() > until:  # every village has one at ten past seven: the rest has its turn soon
+                return
             one = self._due.pop()
             self._opened.add(one.id)
             if waited_until_ms(one) > now_ms:
@@ -197,7 +201,7 @@ class AsRun:
         counted = {one.id: _Counted() for one in rows}
         kept = []
         for one in rows:
-            found = self._ladder.rows(one.id)
+            found = self._told(one)
             if found is None:
                 kept.append(one.id)
             for row in found or ():
@@ -215,7 +219,7 @@ class AsRun:
         found: list[Line] = []
         kept = []
         for one in rows.values():
-            told = self._ladder.rows(one.id)
+            told = self._told(one)
             if told is None:
                 kept.append(one.id)
             for row in told or ():
@@ -235,6 +239,11 @@ class AsRun:
         rows = await self._store.read(lambda tx: tx.broadcasts.occurrences(from_ms, until_ms))
         found = [one for one in rows if one.life is not Life.REPLACED and self._concerns(one, area)]
         return found[:MOST_RUNS]
+
+    def _told(self, one: Broadcast) -> list[DeliveryRow] | None:
+        """Where it stands at each speaker while something is open about it; what is long over is asked of the table."""
+        over = waited_until_ms(one) < self._clock.now_ms()
+        return None if over else self._ladder.rows(one.id)
 
     def _concerns(self, occurrence: Broadcast, area: str) -> bool:
         places = [*occurrence.order.areas]

@@ -1,5 +1,6 @@
 """The speakers and areas as the services use them: in memory, from the store, with the questions asked on each trigger."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
 from uuid import uuid4
@@ -12,6 +13,7 @@ from endpoints.area_codes import significant
 from endpoints.protocol import Order
 from endpoints.sealing import speaker_key
 
+PAST_DIGITS = ":"  # sorts right behind "9": prefix + this is where the codes with that prefix end
 MARK = "estate-mark"  # a fact of the installation; it changes with areas and speakers, whoever changes them
 
 
@@ -31,7 +33,7 @@ class Estate:
         self._mark: str | None = None
         self.tree = AreaTree()
         self._speakers: dict[str, Speaker] = {}
-        self._digits: dict[str, str] = {}
+        self._digits: list[tuple[str, str]] = []  # of every speaker's area, and its id; sorted
         self._keys: dict[str, bytes] = {}
 
     async def load(self) -> None:
@@ -40,7 +42,7 @@ class Estate:
             lambda tx: (tx.areas.tree(), tx.speakers.all(), tx.facts.get(MARK))
         )
         self._speakers = {one.id: one for one in speakers if not one.retired}
-        self._digits = {one.id: significant(one.area) for one in self._speakers.values()}
+        self._digits = sorted((significant(one.area), one.id) for one in self._speakers.values())
         self._keys = {}
 
     async def enrol(self, speakers: Iterable[Speaker], *, by: Officer) -> None:
@@ -106,18 +108,29 @@ class Estate:
         return key
 
     def inside(self, *areas: str) -> list[Speaker]:
-        """The speakers in these areas."""
-        prefixes = tuple(significant(area) for area in areas)
-        return [self._speakers[name] for name, digits in self._digits.items() if digits.startswith(prefixes)]
+        """The speakers in these areas, each once, in the order of their areas' codes."""
+        return [self._speakers[name] for name in self._names({significant(area) for area in areas})]
 
     def meant_by(self, order: Order) -> list[Speaker]:
         """The frozen target as speakers: those in the areas less those taken out, and the single ones, of the order's mode."""
-        areas = tuple(significant(area) for area in order.areas)
         gone = tuple(significant(area) for area in order.excluded)
-        single = frozenset(order.speakers)
-        return [
-            self._speakers[name]
-            for name, digits in self._digits.items()
-            if (name in single or (digits.startswith(areas) and not digits.startswith(gone)))
-            and self._speakers[name].exercise is order.exercise
-        ]
+        names = self._names({significant(area) for area in order.areas})
+        found = [self._speakers[name] for name in names]
+        if gone:
+            found = [one for one in found if not significant(one.area).startswith(gone)]
+        there = frozenset(one.id for one in found) if order.speakers else frozenset()
+        found += [self._speakers[name] for name in order.speakers if name in self._speakers and name not in there]
+        return [one for one in found if one.exercise is order.exercise]
+
+    def _names(self, prefixes: Iterable[str]) -> list[str]:
+        """Ids by prefixes of their areas; a village costs two searches, however many speakers there are."""
+        found: list[str] = []
+        last = PAST_DIGITS
+        for digits in sorted(prefixes):
+            if digits.startswith(last):
+                continue  # lies in the one before
+            last = digits
+            start = bisect_left(self._digits, (digits, ""))
+            end = bisect_left(self._digits, (digits + PAST_DIGITS, ""), lo=start)
+            found += [name for _, name in self._digits[start:end]]
+        return found

@@ -243,7 +243,7 @@ class Ingest:
             self._speakers.status(speaker).bad_reports += 1
         self._done(token)
 
-    # ---- stock, heartbeats and the time --------------------------------------------------------------------------------------------
+    # ---- stock, heartbeats and the time ---------------------------------------------------------------------------------
 
     def _ping(self, ping: Ping, speaker: str, exercise: bool, received_us: int) -> None:
         if ping.speaker != speaker:

@@ -10,8 +10,9 @@ from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
-from broadcast.service.ports import Sounds, Speech, Store, Wire
+from broadcast.service.ports import Sounds, Store, Wire
 from broadcast.service.presence import Speakers
+from broadcast.service.previews import Voice
 from broadcast.service.programme_boards import ProgrammeBoards
 from broadcast.service.programme_sounds import ProgrammeSounds
 from broadcast.service.programmes import Programmes
@@ -90,7 +91,7 @@ class Planning:
         self._record_loaded = False
         self._forget_at = clock.monotonic()
 
-    def programmes(self, *, sounds: Sounds, voice: Speech) -> Programmes:
+    def programmes(self, *, sounds: Sounds, voice: Voice) -> Programmes:
         """The use cases, once there is a library and a voice."""
         return Programmes(
             clock=self._clock,

@@ -3,9 +3,10 @@
 import zlib
 from collections.abc import Collection
 
+from broadcast.domain.broadcasts import InvalidRequest
 from broadcast.domain.programmes import Content, File, LineIn, Playlist, Source, Speech, Stream
 from broadcast.service.ports import Sounds, Spoken
-from broadcast.service.ports import Speech as Voice
+from broadcast.service.previews import Voice
 from endpoints.protocol import Part
 
 
@@ -44,10 +45,20 @@ class ProgrammeSounds:
                 return Content((self.part(asset),))
             case Playlist(assets):
                 return Content(tuple(map(self.part, assets)))
-            case Speech(text, _, _):
-                return Content((_part(await self._voice.speak(text, exercise=False)),))
+            case Speech(text, voice, rate):
+                return Content((await self._spoken(text, voice, rate),))
             case Stream(_) | LineIn(_):
                 return Content(stream=stream_of(programme))
+
+    async def _spoken(self, text: str, voice: str, rate: int) -> Part:
+        """There is time: a voice that thinks long may be asked, too."""
+        try:
+            made = await self._voice.preview(text, exercise=False, voice=voice, rate=rate)
+        except InvalidRequest as err:
+            for fault in err.errors:
+                fault["field"] = f"source.{fault['field']}"
+            raise
+        return Part(made.asset, made.asset_bytes, made.asset_ms)
 
     def missing(self, contents: Collection[Content]) -> frozenset[bytes]:
         """The files that these contents name and that are not in the library; reads the disk."""

@@ -52,6 +52,7 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield self._speakers()
+        yield self._shelves()
         yield self._counters()
         yield from self._gauges()
         about = "Seconds from a broadcast's beginning to the report of the first speaker that sounds"
@@ -73,6 +74,22 @@ class _Figures(Collector):
             family.add_metric([township, presence_word], count)
         return family
 
+    def _shelves(self) -> Metric:
+        family = GaugeMetricFamily(
+            "lianbo_staging", "Speakers by township and what they hold of the programme", labels=["township", "state"]
+        )
+        for city in self._services.estate.tree.cities:
+            for one in self._services.planning.staging.townships(city.code):
+                states = {
+                    "complete": one.complete,
+                    "lacking": one.lacking,
+                    "behind": one.behind,
+                    "unknown": one.unknown,
+                }
+                for state, count in states.items():
+                    family.add_metric([one.code, state], count)
+        return family
+
     def _counters(self) -> Metric:
         family = CounterMetricFamily("lianbo_events", "What was counted since the start", labels=["event"])
         for name, count in sorted(self._services.health.counters.items()):
@@ -84,7 +101,7 @@ class _Figures(Collector):
         yield GaugeMetricFamily("lianbo_broker_connected", "1 while connected to the broker", int(services.wire_up()))
         live = len(services.broadcasts.live())
         yield GaugeMetricFamily("lianbo_live_broadcasts", "Broadcasts that are live", live)
-        pending = services.boards.pending
+        pending = services.boards.pending + services.planning.boards.pending
         yield GaugeMetricFamily("lianbo_pending_boards", "Boards that the broker does not have yet", pending)
         yield GaugeMetricFamily("lianbo_event_streams", "Open windows that follow the wall", self._streams.count)
         family = GaugeMetricFamily("lianbo_condition", "1 for each thing that is wrong now", labels=["name"])

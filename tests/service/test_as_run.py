@@ -30,6 +30,7 @@ async def sounds(there: Town, one: Broadcast, *names: str, late_ms: int = 40, re
 
 
 async def outcomes(there: Town, area: str = CITY) -> dict[Outcome, int]:
+    await there.ladder.write_behind(at_once=True)
     now_ms = there.clock.now_ms()
     runs = await there.services.planning.as_run.runs(
         by=CHIEF, area=area, from_ms=now_ms - HOUR_MS, until_ms=now_ms + HOUR_MS
@@ -174,6 +175,7 @@ async def test_what_happened_while_the_server_was_dead_is_looked_at_after_the_st
         rows = {row.speaker: row for row in there.ladder.rows(one.id) or ()}
         now_ms = there.clock.now_ms()
         record = there.services.planning.as_run
+        await there.ladder.write_behind(at_once=True)
         run = (await record.runs(by=CHIEF, area=CITY, from_ms=now_ms - 6 * HOUR_MS, until_ms=now_ms))[0]
         assert run.counts == {Outcome.ON_TIME: 100, Outcome.UNREACHED: 618} and len(rows) == 718
 
