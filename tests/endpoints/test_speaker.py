@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -41,6 +42,8 @@ STOPPED = Stage.STOPPED
 MELODY = melody().slice_ms(0, 3_000)
 MELODY_FILE = encode(MELODY)
 MELODY_HASH = hashlib.sha256(MELODY_FILE).digest()
+LONG_FILE = Random(1).randbytes(300_000)
+LONG_HASH = hashlib.sha256(LONG_FILE).digest()
 
 
 class Recording:
@@ -71,14 +74,27 @@ class AssetServer:
 
     def __init__(self, files: dict[bytes, bytes]) -> None:
         self.files, self.asked = files, 0
+        self.ranges: list[str] = []
+        self.most_bytes = 10**9  # of one answer; then it stalls
         self.open = asyncio.Event()
         self.open.set()
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked += 1
+        self.ranges.append(request.headers.get("Range", ""))
         await self.open.wait()
         data = self.files.get(bytes.fromhex(request.match_info["name"]))
-        return web.Response(body=data) if data is not None else web.Response(status=404)
+        if data is None:
+            return web.Response(status=404)
+        start = request.http_range.start or 0
+        headers = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
+        if len(data) - start <= self.most_bytes:
+            return web.Response(body=data[start:], status=206 if start else 200, headers=headers)
+        slow = web.StreamResponse(headers={"Content-Length": str(len(data))})
+        await slow.prepare(request)
+        await slow.write(data[: self.most_bytes])
+        await asyncio.sleep(3_600)  # nothing more comes
+        raise AssertionError
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[str]:
@@ -160,6 +176,21 @@ async def test_a_file_of_an_order_that_is_not_due_is_fetched_before(tmp_path: Pa
         where.server.publish(a_notice("o-1", begin_ms=100_000, lasting_ms=60_000, **with_melody()))
         await until((tmp_path / f"state/assets/{MELODY_HASH.hex()}.opus").is_file)
         assert box.player.on_air == ""
+
+
+async def test_a_download_that_a_restart_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    server = AssetServer({LONG_HASH: LONG_FILE})
+    server.most_bytes = 100_000
+    order = a_notice("o-1", begin_ms=60_000, lasting_ms=60_000, asset=LONG_HASH, asset_bytes=len(LONG_FILE), asset_ms=9)
+    part = tmp_path / f"state/assets/.part-{LONG_HASH.hex()}"
+    async with county(tmp_path, 1) as where, server.running() as url:
+        async with real_speaker(where, tmp_path, NullSink(), assets_url=url):
+            where.server.publish(order)
+            await until(lambda: part.is_file() and part.stat().st_size == 100_000)
+        server.most_bytes = 10**9
+        async with real_speaker(where, tmp_path, NullSink(), assets_url=url):
+            await until((tmp_path / f"state/assets/{LONG_HASH.hex()}.opus").is_file)
+        assert server.ranges == ["", "bytes=100000-"]
 
 
 async def test_an_emergency_sounds_the_attention_signal_until_its_file_is_there(tmp_path: Path) -> None:
