@@ -36,11 +36,14 @@ class LaneRules:
 
 
 class Lane:
-    """One after another, in the order in which they were asked for."""
+    """One after another, in the order in which they were asked for.
 
-    def __init__(self, name: str, rules: LaneRules, *, voices: Path | None = None) -> None:
+    :param sounds: the folder of the library, of which the child reads what it is to put together.
+    """
+
+    def __init__(self, name: str, rules: LaneRules, *, sounds: Path, voices: Path | None = None) -> None:
         self.name = name
-        self._rules, self._voices = rules, voices
+        self._rules, self._voices, self._sounds = rules, voices, sounds
         self._child: asyncio.subprocess.Process | None = None
         self._lock = asyncio.Lock()
         self._waiting = 0
@@ -113,7 +116,7 @@ class Lane:
         path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "audio_assets.render_child"),
-            *(str(self._rules.memory_mib), str(self._rules.niceness), str(self._voices or "")),
+            *(str(self._rules.memory_mib), str(self._rules.niceness), str(self._voices or ""), str(self._sounds)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the server, which closes our pipe

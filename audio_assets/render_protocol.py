@@ -18,6 +18,8 @@ PREFIX = struct.Struct(">II")
 MOST_HEAD_BYTES = 2 << 20  # a text and the operator's readings, with room for escapes
 MOST_DATA_BYTES = 1 << 26
 _SHORT = Field(max_length=20_000)
+_Hash = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+_Ms = Annotated[int, Field(ge=0, le=600_000)]
 
 
 class BadMessage(ValueError):
@@ -43,6 +45,8 @@ class Announce:
     """A text to be spoken.
 
     :param readings: the operator's file of readings, its text.
+    :param bed: the music under it, by its hash in hexadecimal; empty: none.
+    :param lead_ms, tail_ms: how long the music sounds before and after the words.
     """
 
     text: str
@@ -50,10 +54,40 @@ class Announce:
     rate: int
     voice: str
     readings: str
+    bed: _Hash = ""
+    lead_ms: _Ms = 0
+    tail_ms: _Ms = 0
     do: Literal["announce"] = "announce"
 
 
-Request = Warm | Melody | Announce
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """A sound of the library with the words before and after it that say that it is an exercise."""
+
+    asset: _Hash
+    rate: int
+    voice: str
+    readings: str
+    do: Literal["exercise"] = "exercise"
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All that a speaker sounds of an order, in one file.
+
+    :param asset: its file; empty: its tone alone.
+    :param tone, closing: numbers of `tones.ToneId`.
+    """
+
+    asset: _Hash
+    tone: int
+    repeats: Annotated[int, Field(ge=1, le=100)]
+    gap_ms: _Ms
+    closing: int
+    do: Literal["whole"] = "whole"
+
+
+Request = Warm | Melody | Announce | Exercise | Whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import logging
 import os
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,13 +21,13 @@ from audio_assets.lane import Lane, LaneRules
 from audio_assets.lexicon import MOST_BYTES as MOST_READINGS_BYTES
 from audio_assets.lexicon import digest, shipped
 from audio_assets.library import AssetDamaged, AssetLibrary, AssetMissing
-from audio_assets.render_protocol import KEPT, Announce, Made, Melody, Request, Warm
+from audio_assets.render_protocol import KEPT, Announce, Exercise, Made, Melody, Request, Warm, Whole
 from audio_assets.rendering import Note, NoteCode, Rendered, RenderFailed, SpeechUnavailable
 from audio_assets.voices import DEFAULT_VOICE, Voice, chosen, voices
 
 log = logging.getLogger(__name__)
 
-RECIPE = 3  # raise it when the same words shall be rendered anew
+RECIPE = 4  # raise it when the same words shall be rendered anew
 DEFAULT_RATE = 175
 
 LaneName = Literal["urgent", "routine", "neural"]
@@ -36,6 +36,15 @@ LANES: dict[LaneName, LaneRules] = {
     "routine": LaneRules(memory_mib=2048, niceness=5, timeout_s=60, most_waiting=16, idle_s=60),
     "neural": LaneRules(memory_mib=3072, niceness=10, timeout_s=300, most_waiting=8, idle_s=120),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """Music under the words (配乐): a sound of the library, and how long it is heard before and after them."""
+
+    asset: bytes
+    lead_ms: int
+    tail_ms: int
 
 
 class RenderWorker:
@@ -55,7 +64,10 @@ class RenderWorker:
         lanes: dict[LaneName, LaneRules] | None = None,
     ) -> None:
         self._library, self._readings, self._voices = library, readings, voices
-        self.lanes = {name: Lane(name, rules, voices=voices) for name, rules in {**LANES, **(lanes or {})}.items()}
+        self.lanes = {
+            name: Lane(name, rules, sounds=library.folder, voices=voices)
+            for name, rules in {**LANES, **(lanes or {})}.items()
+        }
         self._making: dict[tuple[str, LaneName], asyncio.Task[Rendered]] = {}
         self._shipped = digest(shipped())
         self._answers = library.folder / "rendered"
@@ -77,6 +89,7 @@ class RenderWorker:
         rate: int | None = None,
         voice: str = DEFAULT_VOICE,
         urgent: bool = False,
+        bed: Under | None = None,
     ) -> Rendered:
         """An announcement. The same words are rendered once: what was heard in the preview is what is sent.
 
@@ -84,13 +97,41 @@ class RenderWorker:
 
         :param urgent: a trigger waits for it: it goes past everything else, and a neural voice is taken only when that has spoken
             these words before.
+        :param bed: music under the words.
         :raises TextTooLong, SpeechTooLong, TextEmpty, TextHasMarkup, SpeechUnavailable: see `rendering`.
         :raises RenderBusy: too much is waiting. RenderFailed: the child died twice, or took too long.
         """
         text = text.encode("utf-8", "ignore").decode()  # half a character, as JSON can hold it, is no text
         readings, one = await asyncio.to_thread(self._look, voice)
         notes = [] if one.name == voice else [Note(NoteCode.VOICE_MISSING, voice)]
-        request = Announce(text, exercise, rate or DEFAULT_RATE, one.name, readings)
+        under = ("", 0, 0) if bed is None else (bed.asset.hex(), bed.lead_ms, bed.tail_ms)
+        return await self._voiced(
+            Announce(text, exercise, rate or DEFAULT_RATE, one.name, readings, *under), one, notes, urgent=urgent
+        )
+
+    async def exercise(
+        self, asset: bytes, *, rate: int | None = None, voice: str = DEFAULT_VOICE, urgent: bool = False
+    ) -> Rendered:
+        """A sound of the library as an exercise, with the words that say so before and after it. Likewise.
+
+        :raises UnsupportedAudio, AudioTooLong: the file is not there, or can't be used.
+        """
+        readings, one = await asyncio.to_thread(self._look, voice)
+        notes = [] if one.name == voice else [Note(NoteCode.VOICE_MISSING, voice)]
+        request = Exercise(asset.hex(), rate or DEFAULT_RATE, one.name, readings)
+        return await self._voiced(request, one, notes, urgent=urgent)
+
+    async def whole(self, asset: bytes, *, tone: int, repeats: int, gap_ms: int, closing: int) -> Rendered:
+        """All that a speaker sounds of an order in one file, to be listened to.
+
+        :param asset: its file, or empty: its tone alone.
+        :raises AudioTooLong: beyond `composer.WHOLE_MOST_MS`. UnsupportedAudio: the file is not there.
+        """
+        return await self._made(Whole(asset.hex(), tone, repeats, gap_ms, closing), "routine")
+
+    async def _voiced(self, request: Announce | Exercise, one: Voice, notes: list[Note], *, urgent: bool) -> Rendered:
+        """By that voice if it can, by the default if not."""
+        voice = one.name
         if one.instant:
             return _noted(await self._made(request, "urgent" if urgent else "routine"), notes)
         if urgent:

@@ -151,7 +151,7 @@ async def test_a_child_that_hangs_is_given_up_and_ended(tmp_path: Path) -> None:
 
 
 async def test_a_child_without_enough_memory_says_so_or_dies_and_the_server_lives(tmp_path: Path) -> None:
-    lane = Lane("tiny", LaneRules(memory_mib=8, niceness=0, timeout_s=20, most_waiting=1))
+    lane = Lane("tiny", LaneRules(memory_mib=8, niceness=0, timeout_s=20, most_waiting=1), sounds=Path())
     with pytest.raises(RenderFailed, match=r"memory|died twice"):
         await lane.ask(Melody())
     await lane.close()
@@ -191,7 +191,7 @@ async def test_a_queue_that_is_full_refuses_and_the_trigger_is_served_past_it(tm
 
 
 async def test_an_idle_child_is_ended(tmp_path: Path) -> None:
-    lane = Lane("idle", LaneRules(2048, 0, 20, 4, idle_s=0))
+    lane = Lane("idle", LaneRules(2048, 0, 20, 4, idle_s=0), sounds=Path())
     await lane.ask(Warm())
     first = lane.pid
     async with asyncio.timeout(10):
