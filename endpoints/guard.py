@@ -47,13 +47,14 @@ class Guarded:
     """A track under guard.
 
     :param fallback: what sounds in its place, made anew as often as needed; None while there is nothing. Asked every 20 ms.
-    :param tell: called in the sound thread with each change of `trouble`; it must not wait.
+    :param tell: called in the sound thread with each change of `trouble` and `silent`; it must not wait.
     """
 
     def __init__(
-        self, track: Track, *, fallback: Callable[[], Track | None], tell: Callable[[Reason], None] = lambda _: None
+        self, track: Track, *, fallback: Callable[[], Track | None], tell: Callable[[Reason, bool], None]
     ) -> None:
-        self.trouble = Reason.NONE  # FALLBACK: it sounds for a file that is not there. SILENT: nothing is heard in it
+        self.trouble = Reason.NONE  # FALLBACK: that sounds in its place. SILENT: nothing does
+        self.silent = False  # it should sound and does not, whatever fills it
         self._track, self._make, self._tell = track, fallback, tell
         self._inside, self._outside = SilenceDetector(), SilenceDetector()
         self._fallback: Track | None = None
@@ -96,7 +97,7 @@ class Guarded:
         filling = self._filling() if (absent or silent) and own and not planned else None
         frame = self._back(own) if filling is None else self._in_place(own, filling)
         unheard = self._outside.hear(frame, planned=planned or not frame)
-        self._trouble_is(silent=(silent and not absent) or unheard, filled=absent and self._fills)
+        self._judge(silent=(silent and not absent) or unheard, unheard=unheard or (silent and not self._fills))
         return frame
 
     def _filling_at_once(self) -> Track | None:
@@ -126,11 +127,11 @@ class Guarded:
         self._fallback, self._fills = None, False
         return mix(ramp(own, rising=True), ramp(last, rising=False))
 
-    def _trouble_is(self, *, silent: bool, filled: bool) -> None:
-        trouble = Reason.SILENT if silent else Reason.FALLBACK if filled else Reason.NONE
-        if trouble is not self.trouble:
-            self.trouble = trouble
-            self._tell(trouble)
+    def _judge(self, *, silent: bool, unheard: bool) -> None:
+        trouble = Reason.SILENT if unheard else Reason.FALLBACK if self._fills else Reason.NONE
+        if (trouble, silent) != (self.trouble, self.silent):
+            self.trouble, self.silent = trouble, silent
+            self._tell(trouble, silent)
 
 
 class FadeOut:

@@ -32,7 +32,7 @@ from endpoints.track import Clip, Get, Readable, Slot, Sound, Track
 from endpoints.vocabulary import TONE_MS, Kind, Reason, Resume
 from endpoints.voice import Voice
 
-SKIP_MS = 1_500  # so much of its beginning a late one may leave out to be in step
+SKIP_MS = 1_500  # so much may be left out, to be in step, of what comes back in the middle
 BEFORE_END_S = 0.3  # so much before the order's end we say what was missing, or its end would be all that is reported
 READY_WITHIN_S = 1.0  # what the disk has not given by then is begun all the same
 JOIN_S = 0.1  # from the decision to go on in the middle of a programme until that is heard
@@ -81,6 +81,7 @@ class _OnAir:
     fade: FadeOut | None = None  # the same, as the voice reads it
     heard: bool = False
     trouble: Reason = Reason.NONE
+    silent: bool = False
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
 
     def cancel_timers(self) -> None:
@@ -144,7 +145,7 @@ class VoiceOutput:
 
     @property
     def silent(self) -> bool:
-        return self._on_air is not None and self._on_air.trouble is Reason.SILENT
+        return self._on_air is not None and self._on_air.silent
 
     @property
     def short_of_files(self) -> bool:
@@ -349,8 +350,12 @@ class VoiceOutput:
 
     def _on_finished(self, token: str, _at: float) -> None:
         on_air = self._on_air
-        if on_air is not None and token == on_air.token:
-            self._over()
+        if on_air is None or token != on_air.token:
+            return
+        self._over()
+        if on_air.trouble is Reason.SILENT:
+            on_air.sounding.failed(Reason.SILENT)
+        else:
             on_air.sounding.finished()
 
     def _on_failed(self, token: str, error: Exception) -> None:
@@ -366,20 +371,21 @@ class VoiceOutput:
                 log.error("%s: %s", token, error)
                 self._fail(on_air, Reason.ASSET_BAD)
 
-    def _tell_trouble(self, on_air: _OnAir, trouble: Reason) -> None:
+    def _tell_trouble(self, on_air: _OnAir, trouble: Reason, silent: bool) -> None:
         """Called in the sound thread."""
         try:
-            self._loop.call_soon_threadsafe(self._on_trouble, on_air, trouble)
+            self._loop.call_soon_threadsafe(self._on_trouble, on_air, trouble, silent)
         except RuntimeError:  # the loop is closed
             log.debug("nobody is left to hear about %s", on_air.token)
 
-    def _on_trouble(self, on_air: _OnAir, trouble: Reason) -> None:
+    def _on_trouble(self, on_air: _OnAir, trouble: Reason, silent: bool) -> None:
         if on_air is not self._on_air:
             return
         log.log(logging.INFO if trouble is Reason.NONE else logging.ERROR, "%s: %s", on_air.token, trouble.name)
-        on_air.trouble = trouble
+        news = trouble is not on_air.trouble
+        on_air.trouble, on_air.silent = trouble, silent
         self._changed()
-        if on_air.heard:
+        if on_air.heard and news:
             on_air.sounding.started(trouble)
 
     def _set_end_timers(self, on_air: _OnAir, fade_ms: int) -> None:
@@ -461,7 +467,7 @@ def may_skip_ms(play: Play) -> int:
     What comes back in the middle leaves out what has passed."""
     if play.from_ms:
         return SKIP_MS
-    return min(SKIP_MS, max(0, TONE_MS[play.order.tone] - TONE_LEFT_MS))
+    return max(0, TONE_MS[play.order.tone] - TONE_LEFT_MS)
 
 
 def _nobody_asks() -> None:

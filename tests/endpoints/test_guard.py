@@ -102,11 +102,13 @@ class Watch:
 
     def __init__(self, segments: list[Segment], fallback: Callable[[], Track | None]) -> None:
         self.said: list[tuple[int, Reason]] = []
+        self.silent: list[bool] = []
         self.heard = bytearray()
         self.guarded = Guarded(Track(segments), fallback=fallback, tell=self._tell)
 
-    def _tell(self, reason: Reason) -> None:
+    def _tell(self, reason: Reason, silent: bool) -> None:
         self.said.append((len(self.heard) * 1000 // 96_000, reason))
+        self.silent.append(silent)
 
     def run(self, ms: int = 10**9) -> None:
         while not self.guarded.at_end and len(self.heard) < ms * 96:
@@ -131,7 +133,7 @@ def test_silence_is_filled_after_five_seconds_and_the_programme_comes_back_in_it
     watch = Watch([Clip(whole)], filler)
     watch.run()
     (at_ms, reason), (back_ms, over) = watch.said
-    assert (reason, over) == (SILENT, NONE)
+    assert (reason, over, watch.silent) == (FALLBACK, NONE, [True, False])
     assert (at_ms, back_ms) == (pytest.approx(7_000, abs=60), pytest.approx(11_100, abs=120))
     heard, fallback = samples(bytes(watch.heard)), samples(tone(ToneId.ALL_CLEAR).data)
     match = find(fallback[4_800:48_000], heard)
@@ -145,7 +147,7 @@ def test_what_is_not_there_is_filled_at_once_and_given_up_for_the_file_when_it_c
     watch = Watch([Slot(lambda: got[0] if got else None, 24_000)], filler)
     assert watch.guarded.ready
     watch.run(6_000)
-    assert watch.said == [(0, FALLBACK)]
+    assert (watch.said, watch.silent) == ([(0, FALLBACK)], [False])
     whole = samples(bytes(watch.heard))
     assert find(samples(tone(ToneId.ALL_CLEAR).data)[960:], whole[:200_000]).score > 0.99
     assert np.sqrt(np.mean(whole[-48_000:] ** 2)) > 100, "it goes round"

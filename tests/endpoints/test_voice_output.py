@@ -167,7 +167,7 @@ def test_a_dead_file_is_filled_and_said_and_the_programme_comes_back_when_it_is_
             await asyncio.sleep(1)
             told = stage.play(an_order("p", dead, alive), fallback=filler.part)
             await asyncio.sleep(9)
-            assert told.words == [("started", NONE), ("started", SILENT)]
+            assert told.words == [("started", NONE), ("started", FALLBACK)]
             assert told.said[1][0] == pytest.approx(1_000 + 7_000, abs=150)
             assert stage.output.silent
             assert find(filler.samples[FADE:48_000], stage.heard(7_500)).score > 0.99
@@ -190,7 +190,8 @@ def test_an_emergency_whose_words_are_silent_sounds_the_attention_signal(tmp_pat
             await asyncio.sleep(1)
             told = stage.play(an_order("e", dead, kind=Kind.EMERGENCY, tone=Tone.ATTENTION))
             await asyncio.sleep(18)
-            assert told.words == [("started", NONE), ("started", SILENT)]
+            assert told.words == [("started", NONE), ("started", FALLBACK)]
+            assert stage.output.silent
             attention = samples(tone(ToneId.ATTENTION).data)
             heard = stage.heard(10_500, 18_500)
             assert find(attention[FADE:], heard).score > 0.999
@@ -219,6 +220,23 @@ def test_a_file_that_is_cut_short_or_gone_when_its_time_comes_is_filled(tmp_path
             told = stage.play(an_order("n", long, kind=Kind.NOTICE))
             await asyncio.sleep(3)
             assert told.words == [("failed", Reason.ASSET_BAD)], "a notice has no other words"
+
+    run(story())
+
+
+def test_a_notice_in_which_nothing_is_heard_has_failed(tmp_path: Path) -> None:
+    dead = silent_tape(8)
+
+    async def story() -> None:
+        async with studio(tmp_path, held=(dead,)) as stage:
+            at_hand(stage, dead)
+            await asyncio.sleep(1)
+            told = stage.play(an_order("n", dead, kind=Kind.NOTICE, tone=Tone.CHIME))
+            await asyncio.sleep(8)
+            assert stage.output.silent
+            await asyncio.sleep(5)
+            assert told.words == [("started", NONE), ("started", SILENT), ("failed", SILENT)]
+            assert not stage.output.silent
 
     run(story())
 
