@@ -162,10 +162,9 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class _Near:
-    """What of the programmes is to be decided about, from then until then."""
+    """What of the programmes is to be decided about, until then."""
 
     copies: tuple[Copy, ...]
-    from_ms: int
     until_ms: float
 
 
@@ -314,7 +313,7 @@ class Shelf:
             if not held.proven:
                 held.proven = True
                 held.void = not held.reading.key.in_force(now_ms)
-                self._near = self._terms = None
+                self._terms = None
         early, self._early = self._early, {}
         verdicts = [self._place(frame, reading, where, now_ms) for (where, _), (frame, reading) in early.items()]
         return Verdict.TAKEN in verdicts
@@ -334,13 +333,13 @@ class Shelf:
     def _upcoming(self, now_ms: int | None, known: Container[str]) -> tuple[Copy, ...]:
         """Of the programmes what is near. Thousands of speakers ask at each emergency, so it is looked for once a change."""
         near = self._near
-        if near is not None and now_ms is not None and near.from_ms <= now_ms < near.until_ms:
-            return near.copies
+        if near is not None and now_ms is not None and now_ms < near.until_ms:
+            return near.copies  # when the clock was set back too: what was near once is known
         staged = tuple(self._meant(Message.PROGRAMME))
         copies = tuple(copy for copy in staged if copy.order.id in known or _is_upcoming(copy.order, now_ms))
         if now_ms is not None:
             later = (copy.order.not_before_ms - UPCOMING_MS for copy in staged)
-            self._near = _Near(copies, now_ms, min((at_ms for at_ms in later if at_ms > now_ms), default=_NEVER_MS))
+            self._near = _Near(copies, min((at_ms for at_ms in later if at_ms > now_ms), default=_NEVER_MS))
         return copies
 
     def staged(self) -> Iterator[Order]:

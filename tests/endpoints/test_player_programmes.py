@@ -204,11 +204,14 @@ def test_programmes_of_others_and_by_keys_that_do_not_reach_are_foreign() -> Non
 
 def test_a_programme_that_is_kept_with_a_key_that_has_run_out_says_nothing() -> None:
     old = Authority("old", not_after_ms=ms(50))
-    rig = Rig(keys=(SERVER.key, old.key)).told().programme(old.programme(1, slot("P-1", 100), fallback=FALLBACK))
+    rig = Rig(keys=(SERVER.key, old.key)).told()
+    rig.programme(old.programme(1, slot("P-1", 100), fallback=FALLBACK, volume_by_hour=(10,) * 24))
     assert rig.player.wanted != ()
     rig.now += 60
     rig.power().told().after(200)
     assert (heard(rig), rig.player.wanted) == ([], ())
+    rig.programme(SERVER.programme(1, slot("P-2", 200), scope=TOWN))
+    assert (rig.played[-1].volume_percent, rig.played[-1].fallback) == (70, None)
 
 
 def test_programmes_outlive_a_power_cut_and_what_sounded_does_not_sound_again() -> None:
@@ -455,6 +458,8 @@ def test_files_are_wanted_each_once_those_needed_first_first_and_the_fallback_be
     rig.after(700)
     assert rig.last("P-2") == (FINISHED, NONE)
     assert [one.part.asset[:1] for one in rig.player.wanted] == [b"n", b"f", b"l"]
+    rig.programme(SERVER.programme(2, slot("P-4", 4_000, asset=b"x" * 32)))
+    assert [one.part.asset[:1] for one in rig.player.wanted] == [b"n", b"x"]
 
 
 def test_the_stock_is_said_soon_after_a_programme_came_and_names_what_is_lacking() -> None:

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from endpoints.arbitration import EMERGENCY_PERCENT, QuietHours, rank
 from endpoints.area_codes import covers
 from endpoints.protocol import BANDS_OF, Band, Kind, Level, Order, OrderRule, Resume, Severity, Stage
+from endpoints.sealing import Message
 from tests.endpoints.rig import COUNTY, NEVER_QUIET, OTHER_TOWN, SERVER, TOWN, VILLAGE, Authority, Rig, ms, order
 
 THIEF = Authority("thief")
@@ -38,16 +39,23 @@ SOUNDS: dict[Kind, dict[str, object]] = {
 }
 
 
+Where = tuple[Message, str]  # of which family of boards, and whose
+
+
 @dataclass
 class Written:
-    """A board that the server has written."""
+    """A board or programme that the server has written."""
 
-    scope: str
+    where: Where
     epoch: int
     version: int
     orders: dict[str, Order]
     frame: bytes
     exercise: bool
+
+    @property
+    def scope(self) -> str:
+        return self.where[1]
 
 
 class Speakers(RuleBasedStateMachine):
@@ -56,8 +64,9 @@ class Speakers(RuleBasedStateMachine):
         self.seconds, self.epoch, self.made = 0.0, 1, 0
         self.orders: dict[str, Order] = {}
         self.revisions: dict[str, list[Order]] = defaultdict(list)
-        self.versions: dict[tuple[str, bool], int] = defaultdict(int)
-        self.newest: dict[tuple[str, bool], Written] = {}
+        self.staged: set[str] = set()  # those that stand on a programme
+        self.versions: dict[tuple[Where, bool], int] = defaultdict(int)
+        self.newest: dict[tuple[Where, bool], Written] = {}
         self.frames: list[Written] = []
         self.answers: list[bytes] = []
         self.rigs = {
@@ -71,9 +80,9 @@ class Speakers(RuleBasedStateMachine):
             )
             for name, area in PLACES.items()
         }
-        self.held: dict[str, dict[str, Written]] = {name: {} for name in PLACES}  # the newest that it was ever given
-        self.early: dict[str, dict[str, Written]] = {name: {} for name in PLACES}  # given before it knew the time
-        self.lowest: dict[str, dict[str, tuple[int, int]]] = {name: {} for name in PLACES}
+        self.held: dict[str, dict[Where, Written]] = {name: {} for name in PLACES}  # the newest that it was ever given
+        self.early: dict[str, dict[Where, Written]] = {name: {} for name in PLACES}  # given before it knew the time
+        self.lowest: dict[str, dict[Where, tuple[int, int]]] = {name: {} for name in PLACES}
         self.broker_works = True
         for rig in self.rigs.values():
             self._tell_time(rig)
@@ -86,11 +95,14 @@ class Speakers(RuleBasedStateMachine):
         severity=st.sampled_from(Severity),
         level=st.sampled_from(Level),
         resume=st.sampled_from(Resume),
-        delay_s=st.sampled_from([0, 0, 0, 30]),
+        delay_s=st.sampled_from([0, 0, 0, 30, 90]),
         lasting_s=st.sampled_from([20, 120, 600]),
         loud=st.sampled_from([0, 90]),
         exercise=st.sampled_from([False, False, False, True]),
         high=st.booleans(),
+        staged=st.booleans(),
+        start_by_s=st.sampled_from([0, 0, 10]),
+        hard=st.booleans(),
     )
     def issue(  # noqa: PLR0917  hypothesis names them
         self,
@@ -104,8 +116,13 @@ class Speakers(RuleBasedStateMachine):
         loud: int,
         exercise: bool,
         high: bool,
+        staged: bool,
+        start_by_s: int,
+        hard: bool,
     ) -> None:
         self.made += 1
+        if staged and kind is Kind.ROUTINE:
+            self.staged.add(f"o-{self.made}")
         bands = sorted(BANDS_OF[kind])
         begin_s = self.seconds + delay_s
         target = {"areas": (), "speakers": (scope,)} if scope in PLACES else {"areas": (scope,)}
@@ -121,6 +138,8 @@ class Speakers(RuleBasedStateMachine):
             not_before_ms=ms(begin_s),
             not_after_ms=ms(begin_s + lasting_s),
             volume_percent=loud,
+            start_by_ms=ms(begin_s + start_by_s) if start_by_s and kind is Kind.ROUTINE else 0,
+            hard_at_ms=ms(begin_s) if hard else 0,
             **target,
             **SOUNDS[kind],
         )
@@ -129,15 +148,20 @@ class Speakers(RuleBasedStateMachine):
     def _save(self, made: Order) -> None:
         self.orders[made.id] = made
         self.revisions[made.id].append(made)
-        self._write(scope_of(made), exercise=made.exercise)
+        self._write(self._where(made), exercise=made.exercise)
 
-    def _write(self, scope: str, *, exercise: bool) -> None:
-        name = scope, exercise
+    def _where(self, one: Order) -> Where:
+        return Message.PROGRAMME if one.id in self.staged else Message.BOARD, scope_of(one)
+
+    def _write(self, where: Where, *, exercise: bool) -> None:
+        name = where, exercise
         self.versions[name] += 1
-        carried = {one.id: one for one in self.orders.values() if scope_of(one) == scope and one.exercise is exercise}
-        by = DRILL if exercise else SERVER
-        frame = by.board(self.versions[name], *carried.values(), scope=scope, epoch=self.epoch, at_s=self.seconds)
-        self.newest[name] = Written(scope, self.epoch, self.versions[name], carried, frame, exercise)
+        there = [one for one in self.orders.values() if self._where(one) == where and one.exercise is exercise]
+        by, (family, scope) = DRILL if exercise else SERVER, where
+        write = by.programme if family is Message.PROGRAMME else by.board
+        frame = write(self.versions[name], *there, scope=scope, epoch=self.epoch, at_s=self.seconds)
+        carried = {one.id: one for one in there}
+        self.newest[name] = Written(where, self.epoch, self.versions[name], carried, frame, exercise)
         self.frames.append(self.newest[name])
         for speaker, rig in self.rigs.items():
             if self.broker_works and rig.online and scope in rig.who.scopes:
@@ -147,7 +171,7 @@ class Speakers(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         gone = self.orders.pop(data.draw(st.sampled_from(sorted(self.orders))))
-        self._write(scope_of(gone), exercise=gone.exercise)
+        self._write(self._where(gone), exercise=gone.exercise)
 
     @precondition(lambda self: self.orders)
     @rule(data=st.data(), excluded=st.sampled_from([TOWN, VILLAGE, OTHER_TOWN]), longer=st.booleans())
@@ -161,8 +185,8 @@ class Speakers(RuleBasedStateMachine):
     @rule()
     def another_server_takes_over(self) -> None:
         self.epoch += 1
-        for scope, exercise in list(self.newest):
-            self._write(scope, exercise=exercise)
+        for where, exercise in list(self.newest):
+            self._write(where, exercise=exercise)
 
     # ---- the network, the mains, the clock --------------------------------------------------------------------------------------
 
@@ -208,21 +232,24 @@ class Speakers(RuleBasedStateMachine):
     def _give(self, name: str, written: Written) -> None:
         rig = self.rigs[name]
         refused_before = rig.player.refusals.as_tuple()
-        rig.board(written.frame)
+        if written.where[0] is Message.PROGRAMME:
+            rig.programme(written.frame)
+        else:
+            rig.board(written.frame)
         if written.exercise is not rig.exercise or written.scope not in rig.who.scopes:
             assert rig.player.refusals.as_tuple() != refused_before
             return
         if rig.player.time_ms(rig.now) is None:
-            before = self.early[name].get(written.scope)
+            before = self.early[name].get(written.where)
             if before is None or number(before) < number(written):
-                self.early[name][written.scope] = written
+                self.early[name][written.where] = written
         else:
             self._holds(name, written, max(rig.player._shelf.epochs.values(), default=0))
 
     def _holds(self, name: str, written: Written, floor: int) -> None:
-        held = self.held[name].get(written.scope)
+        held = self.held[name].get(written.where)
         if written.epoch >= floor and (held is None or number(held) < number(written)):
-            self.held[name][written.scope] = written
+            self.held[name][written.where] = written
 
     @rule(seconds=st.sampled_from([1, 5, 25, 70]))
     def time_goes_by(self, seconds: int) -> None:
@@ -321,10 +348,16 @@ class Speakers(RuleBasedStateMachine):
     def versions_and_epochs_never_go_down(self) -> None:
         """I9."""
         for name, rig in self.rigs.items():
-            for scope, board in rig.player.boards.items():
-                assert (board.epoch, board.version) >= self.lowest[name].get(scope, (0, 0))
-                self.lowest[name][scope] = board.epoch, board.version
-            assert {scope: (one.epoch, one.version) for scope, one in self.held[name].items()} == self.lowest[name]
+            shelves = {Message.BOARD: rig.player.boards, Message.PROGRAMME: rig.player.programmes}
+            numbers = {
+                (family, scope): (board.epoch, board.version)
+                for family, boards in shelves.items()
+                for scope, board in boards.items()
+            }
+            for where, found in numbers.items():
+                assert found >= self.lowest[name].get(where, (0, 0))
+                self.lowest[name][where] = found
+            assert {where: number(one) for where, one in self.held[name].items()} == self.lowest[name] == numbers
 
 
 def number(written: Written) -> tuple[int, int]:
@@ -345,6 +378,9 @@ def may_sound(one: Order, rig: Rig, now_ms: int) -> bool:
     inside = any(covers(area, rig.area) for area in one.areas) and not any(covers(a, rig.area) for a in one.excluded)
     quiet = one.kind is Kind.ROUTINE and rig.quiet.hold(now_ms)
     in_time = one.not_before_ms <= now_ms < one.not_after_ms
+    if 0 < one.start_by_ms < now_ms:
+        known = rig.player._ledger.get(one.id)
+        in_time = in_time and known is not None and known.first_started_ms > 0
     return one.exercise is rig.exercise and (named or inside) and in_time and not quiet
 
 
