@@ -210,7 +210,7 @@ def test_a_programme_that_is_kept_with_a_key_that_has_run_out_says_nothing() -> 
     rig.now += 60
     rig.power().told().after(200)
     assert (heard(rig), rig.player.wanted) == ([], ())
-    rig.programme(SERVER.programme(1, slot("P-2", 200), scope=TOWN))
+    rig.board(SERVER.board(1, routine()))
     assert (rig.played[-1].volume_percent, rig.played[-1].fallback) == (70, None)
 
 
