@@ -25,6 +25,10 @@ COMMANDS = {  # name: (where it is, its sentence); a test compares the sentence 
         "broadcast.cli.triggers:update",
         "Correct a live broadcast (更正): the new one takes its place in one step.",
     ),
+    "live": (
+        "broadcast.cli.live:live",
+        "Speak live (现场喊话) from this machine's microphone, after hearing how loud it is.",
+    ),
     "stop": ("broadcast.cli.broadcasts:stop", "Take a broadcast off the air (停播), or everything of one's own level."),
     "all-clear": (
         "broadcast.cli.broadcasts:all_clear",

@@ -93,6 +93,11 @@ class Desk:
                 self._ask("DELETE", "/session", timeout_s=3)
 
     @property
+    def bearer(self) -> dict[str, str]:
+        """What says who is signed in, for a connection of another kind."""
+        return {"Authorization": f"Bearer {self._token}"}
+
+    @property
     def is_in_clear(self) -> bool:
         """Whether a password would cross a network unprotected."""
         return self._parts.scheme == "http" and self._parts.hostname not in LOOPBACK
