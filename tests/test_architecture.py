@@ -12,7 +12,17 @@ FOUNDATIONS = {  # the words that everybody uses: they may use each other at mos
     "endpoints.area_codes": set[str](),
     "endpoints.canonical": set[str](),
 }
-SANS_IO = ("arbitration", "area_codes", "canonical", "delivery", "player", "protocol", "sealing")
+SANS_IO = (
+    "arbitration",
+    "area_codes",
+    "canonical",
+    "delivery",
+    "jitter",
+    "live_packets",
+    "player",
+    "protocol",
+    "sealing",
+)
 OUTSIDE = {"asyncio", "os", "pathlib", "select", "socket", "sqlite3", "subprocess", "threading", "time"}
 
 
