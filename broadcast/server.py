@@ -353,7 +353,7 @@ class Server:
             programmes=self.programmes,
             planning=self.planning,
             gate=self.gate,
-            previews=Previews(clock=self.clock, voice=self.speech),
+            previews=Previews(clock=self.clock, voice=self.speech, broadcasts=self.broadcasts),
             wire_up=lambda: self.wire.is_up,
             assets=self.assets,
             asset=self._asset,

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from broadcast.domain.area_import import read_table
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.officers import Officer, Role
 from broadcast.domain.speakers import Speaker, default_id
-from broadcast.domain.spoken import Preview, SpokenNote, VoiceThere
+from broadcast.domain.spoken import Preview, Script, SpokenNote, VoiceThere
 from broadcast.domain.templates import read_templates
 from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets
@@ -40,7 +40,7 @@ from broadcast.web.services import Services
 from config.areas import load_packaged
 from config.templates import packaged_templates
 from endpoints.arbitration import QuietHours
-from endpoints.protocol import Hello, Kind, OrderRule, Reason, Stage
+from endpoints.protocol import Hello, Kind, Order, OrderRule, Reason, Stage
 from endpoints.sealing import Ed25519Signer
 from tests.memory_store import MemoryStore
 from tests.no_live import no_live
@@ -117,7 +117,23 @@ class QuickSpeech:
     async def speak(self, text: str, *, exercise: bool) -> Spoken:
         if self.fails:
             raise SpeechFailed(self.fails)
-        return Spoken(hashlib.sha256(text.encode()).digest(), 4_000, 250 * len(text))
+        said = f"演练。{text}" if exercise else text
+        return Spoken(hashlib.sha256(said.encode()).digest(), 4_000, 250 * len(text))
+
+    async def make(self, script: Script, *, urgent: bool) -> Preview:
+        if script.asset:
+            if self.fails:
+                raise SpeechFailed(self.fails)
+            drill = hashlib.sha256(b"drill" + script.asset).digest()
+            return Preview(drill, 99_000, 30_000, "演练。", "演练。", "espeak", ())
+        made = await self.preview(script.text, exercise=script.exercise, voice=script.voice, rate=script.rate)
+        if script.bed is None and not script.rate:
+            return made
+        return replace(made, asset=hashlib.sha256(repr((made.asset, script.bed, script.rate)).encode()).digest())
+
+    async def whole(self, order: Order) -> Spoken | None:
+        layout = repr((order.asset, order.tone, order.repeats, order.gap_ms, order.closing))
+        return Spoken(hashlib.sha256(layout.encode()).digest(), 50_000, order.sound_ms)
 
     async def preview(self, text: str, *, exercise: bool, voice: str, rate: int) -> Preview:
         spoken = await self.speak(text, exercise=exercise)
@@ -307,7 +323,7 @@ async def town(
         programmes=planning.programmes(sounds=shelf, voice=speech),
         planning=planning,
         gate=AssetGate(monotonic=clock.monotonic, estate=estate, urgent=boards.needs, bytes_per_s=bytes_per_s),
-        previews=Previews(clock=clock, voice=speech),
+        previews=Previews(clock=clock, voice=speech, broadcasts=broadcasts),
         wire_up=lambda: wire.is_up,
         assets=sounds,
         asset=lambda name: assets / name if assets and (assets / name).is_file() else None,

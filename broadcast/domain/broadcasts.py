@@ -9,6 +9,7 @@ from typing import Protocol
 from broadcast.domain.areas import AreaTree, minimal_cover
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
+from broadcast.domain.spoken import FASTEST, MAX_BED_MS, SLOWEST, Bed
 from endpoints.arbitration import is_meant
 from endpoints.area_codes import covers, is_area_code
 from endpoints.protocol import Band, Kind, Level, Order, Resume, Severity, Tone, is_speaker_id
@@ -96,6 +97,9 @@ class StartBroadcast:
     :param minutes: how long it stays live, from its start.
     :param tone, closing: built-in sounds before and after; None is that of the kind.
     :param asset: SHA-256 of a file of the library, which sounds instead of the text.
+    :param voice, rate: who speaks, and how many words a minute; empty and 0: the installation's.
+    :param bed: music under the words.
+    :param heard: the file that was listened to; another one is not sent. Empty: nobody has.
     """
 
     kind: Kind
@@ -117,6 +121,10 @@ class StartBroadcast:
     life_safety: bool = False
     exercise: bool = False
     asset: bytes = b""
+    voice: str = ""
+    rate: int = 0
+    bed: Bed | None = None
+    heard: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +189,9 @@ def check(command: StartBroadcast, tree: AreaTree, known_speakers: Collection[st
         faults.append(Fault("severity", "needed-for-emergency"))
     if command.life_safety and command.kind is not Kind.EMERGENCY:
         faults.append(Fault("life_safety", "only-for-emergency"))
-    if command.asset and command.exercise:  # a text is spoken with 演练 before and after it; a file would not say so
-        faults.append(Fault("asset", "not-in-exercise"))
+    if command.rate and not SLOWEST <= command.rate <= FASTEST:
+        faults.append(Fault("rate", "out-of-range", (("low", str(SLOWEST)), ("high", str(FASTEST)))))
+    faults += _check_bed(command)
     return faults
 
 
@@ -236,6 +245,18 @@ def _check_text(command: StartBroadcast) -> Iterable[Fault]:
     for name, value in (("text", command.text), ("headline", command.headline)):
         if any(ord(char) < 32 and char not in "\n\t\r" for char in value):
             yield Fault(name, "control-characters")
+
+
+def _check_bed(command: StartBroadcast) -> Iterable[Fault]:
+    bed = command.bed
+    if bed is None:
+        return
+    if command.kind is Kind.EMERGENCY:  # its words come first, and must be understood
+        yield Fault("bed", "not-in-emergency")
+    if command.asset or not command.text.strip():
+        yield Fault("bed", "only-under-words")
+    if not (0 <= bed.lead_ms <= MAX_BED_MS and 0 <= bed.tail_ms <= MAX_BED_MS):
+        yield Fault("bed", "out-of-range", (("low", "0"), ("high", str(MAX_BED_MS))))
 
 
 def _check_times(command: StartBroadcast, now_ms: int) -> Iterable[Fault]:

@@ -2,6 +2,34 @@
 
 from dataclasses import dataclass
 
+SLOWEST, FASTEST = 100, 250  # words a minute of a synthetic voice; 0 is the installation's own
+MAX_BED_MS = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bed:
+    """Music under the words (配乐): a sound of the library, and how long it is heard before and after them."""
+
+    asset: bytes
+    lead_ms: int = 2_500
+    tail_ms: int = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What a file is to say: a text, or a recorded sound that is exercised. The same script gives the same file.
+
+    :param asset: a sound of the library in place of a text; in an exercise only.
+    :param voice, rate: empty and 0: the installation's.
+    """
+
+    text: str = ""
+    asset: bytes = b""
+    exercise: bool = False
+    voice: str = ""
+    rate: int = 0
+    bed: Bed | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class SpokenNote:

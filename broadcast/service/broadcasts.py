@@ -32,14 +32,14 @@ from broadcast.domain.broadcasts import (
 )
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
-from broadcast.service.announcer import Announcer
+from broadcast.service.announcer import Announcer, Rehearsal
 from broadcast.service.boards import Boards, Name
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
 from broadcast.service.once import OnceKey
-from broadcast.service.ports import ActRow, KeptAnswer, Sounds, Speech, SpeechFailed, Spoken, Store, Tx
+from broadcast.service.ports import ActRow, KeptAnswer, Sounds, SpeechFailed, Spoken, Store, Studio, Tx
 from broadcast.service.programme_boards import ProgrammeBoards
 from endpoints.area_codes import covers
 from endpoints.protocol import MAX_ORDERS, Kind, Order, Tone
@@ -92,7 +92,7 @@ class Broadcasts:
         boards: Boards,
         routine: ProgrammeBoards,
         ladder: Ladder,
-        speech: Speech,
+        speech: Studio,
         sounds: Sounds,
         feed: Feed,
         health: Health,
@@ -265,8 +265,9 @@ class Broadcasts:
         by.must_command("start a broadcast")
         now_ms = self._clock.now_ms()
         faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=now_ms)
-        if command.asset and (code := self._sounds.fault(command.asset)):
-            faults.append(Fault("asset", code, (("asset", command.asset.hex()),)))
+        for field, asset in (("asset", command.asset), ("bed", command.bed.asset if command.bed else b"")):
+            if asset and (code := self._sounds.fault(asset)):
+                faults.append(Fault(field, code, (("asset", asset.hex()),)))
         if faults:
             raise InvalidRequest(faults)
         by.must_hold(*command.areas, *(self._estate.speaker(one).area for one in command.speakers))
@@ -275,6 +276,16 @@ class Broadcasts:
         """:raises UnknownBroadcast: there is none of that id."""
         if (carried := self._boards.carried.get(broadcast) or self._routine.find(broadcast)) is not None:
             return carried
+    async def rehearse(self, command: StartBroadcast, *, by: Officer, whole: bool) -> Rehearsal:
+        """How it would sound if it began now; nothing is stored but sound files.
+
+        :raises SpeechFailed: it can't be made; and those of `must_be_right`.
+        """
+        self.must_be_right(command, by)
+        sound, made = await self._announcer.preview(command)
+        order = self._compose(command, sound, by=by, note="").order
+        return Rehearsal(order, made, await self._announcer.whole(order) if whole else None)
+
         found = await self._store.read(lambda tx: tx.broadcasts.get(broadcast))
         if found is None:
             raise UnknownBroadcast(broadcast)

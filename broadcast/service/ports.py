@@ -17,8 +17,9 @@ from broadcast.domain.programme_versions import PlanVersion, Version
 from broadcast.domain.programmes import Content
 from broadcast.domain.proofs import Proved, Witnessed
 from broadcast.domain.speakers import Speaker
+from broadcast.domain.spoken import Preview, Script
 from endpoints.delivery import State
-from endpoints.protocol import Reason, Stage
+from endpoints.protocol import Order, Reason, Stage
 
 T = TypeVar("T")
 
@@ -367,6 +368,17 @@ class Speech(Protocol):
     async def speak(
         self, text: str, *, exercise: bool
     ) -> Spoken: ...  # the same text gives the same file; SpeechFailed
+
+
+class Studio(Speech, Protocol):
+    """Makes the files of announcements."""
+
+    async def make(
+        self, script: Script, *, urgent: bool
+    ) -> Preview: ...  # the same script gives the same file; urgent: a trigger waits; SpeechFailed, InvalidRequest
+    async def whole(
+        self, order: Order
+    ) -> Spoken | None: ...  # all that a speaker sounds of it, to be listened to; None: too long; SpeechFailed
 
 
 # ---- the workshop -------------------------------------------------------------------------------------------------------------

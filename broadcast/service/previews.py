@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from broadcast.clock import Clock
-from broadcast.domain.broadcasts import MAX_TEXT, Fault, InvalidRequest
+from broadcast.domain.broadcasts import MAX_TEXT, Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
 from broadcast.domain.spoken import Preview, VoiceThere
+from broadcast.service.announcer import Rehearsal
+from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.rate_limits import Buckets
 
 AT_ONCE, PER_MIN = 10, 20  # of one officer: as fast as anybody types, and no more than the worker can do
@@ -34,8 +36,8 @@ class Voice(Protocol):
 class Previews:
     """Lets officers hear what they have written."""
 
-    def __init__(self, *, clock: Clock, voice: Voice) -> None:
-        self._voice = voice
+    def __init__(self, *, clock: Clock, voice: Voice, broadcasts: Broadcasts) -> None:
+        self._voice, self._broadcasts = voice, broadcasts
         self._buckets = Buckets(clock.monotonic, burst=AT_ONCE, per_min=PER_MIN)
 
     async def voices(self) -> Sequence[VoiceThere]:
@@ -51,8 +53,22 @@ class Previews:
         if len(text) > MAX_TEXT:
             facts = (("most", str(MAX_TEXT)), ("length", str(len(text))))
             raise InvalidRequest([Fault("text", "too-long", facts)])
+        self._take(by)
+        return await self._voice.preview(text, exercise=exercise, voice=voice, rate=rate)
+
+    async def announcement(self, command: StartBroadcast, *, by: Officer, whole: bool) -> Rehearsal:
+        """A broadcast as it would sound from its first sample to its last.
+
+        :param whole: also as one file, to be listened to.
+        :raises TooManyPreviews: wait. SpeechFailed: it can't be made now.
+        :raises InvalidRequest, AreaNotGranted, RoleNotGranted, BoardFull: it could not be sent either.
+        """
+        self._broadcasts.must_be_right(command, by)
+        self._take(by)
+        return await self._broadcasts.rehearse(command, by=by, whole=whole)
+
+    def _take(self, by: Officer) -> None:
         wait_s = self._buckets.wait_s(by.name)
         if wait_s > 0:
             raise TooManyPreviews(math.ceil(wait_s))
         self._buckets.take(by.name)
-        return await self._voice.preview(text, exercise=exercise, voice=voice, rate=rate)

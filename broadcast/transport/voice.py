@@ -6,16 +6,26 @@ from pathlib import Path
 
 from audio_assets.library import HASH_BYTES, AssetLibrary
 from audio_assets.ogg import NoOggOpus, duration_ms
-from audio_assets.rendering import Rendered, RenderError, SpeechTooLong, TextEmpty, TextHasMarkup, TextTooLong
+from audio_assets.rendering import (
+    AudioTooLong,
+    Rendered,
+    RenderError,
+    SpeechTooLong,
+    TextEmpty,
+    TextHasMarkup,
+    TextTooLong,
+    UnsupportedAudio,
+)
 from audio_assets.voices import DEFAULT_VOICE
-from audio_assets.worker import RenderWorker
+from audio_assets.worker import RenderWorker, Under
 from broadcast.domain.broadcasts import Fault, InvalidRequest
-from broadcast.domain.spoken import Preview, SpokenNote, VoiceThere
+from broadcast.domain.spoken import Preview, Script, SpokenNote, VoiceThere
 from broadcast.service.ports import SpeechFailed, Spoken
+from endpoints.protocol import Order
 
 
 class WorkerSpeech:
-    """The `Speech` and `Voice` ports over a `RenderWorker`; the finished file is in its library when a method returns.
+    """The `Studio` and `Voice` ports over a `RenderWorker`; the finished file is in its library when a method returns.
 
     :param rate: words a minute of the synthetic voice, where nobody asks for another.
     :param voice: likewise who speaks.
@@ -29,13 +39,16 @@ class WorkerSpeech:
 
         :raises SpeechFailed: no voice on this machine, or it failed. InvalidRequest: the text can't be spoken.
         """
-        made = await self._made(text, exercise=exercise, voice=self._voice, rate=self._rate, urgent=True)
-        return Spoken(made.sha256, len(made.data), made.duration_ms)
+        made = await self.make(Script(text, exercise=exercise), urgent=True)
+        return Spoken(made.asset, made.asset_bytes, made.asset_ms)
 
     async def preview(self, text: str, *, exercise: bool, voice: str, rate: int) -> Preview:
         """:raises SpeechFailed, InvalidRequest: as for `speak`."""
-        voice, rate = voice or self._voice, rate or self._rate
-        made = await self._made(text, exercise=exercise, voice=voice, rate=rate, urgent=False)
+        return await self.make(Script(text, exercise=exercise, voice=voice, rate=rate), urgent=False)
+
+    async def make(self, script: Script, *, urgent: bool) -> Preview:
+        """:raises SpeechFailed, InvalidRequest: as for `speak`; also for a sound that can't be used."""
+        made = await self._made(script, urgent=urgent)
         notes = tuple(SpokenNote(note.code.value, note.fact) for note in made.notes)
         return Preview(made.sha256, len(made.data), made.duration_ms, made.text, made.words, made.voice, notes)
 
@@ -44,9 +57,30 @@ class WorkerSpeech:
         there = await asyncio.to_thread(self._worker.voices)
         return sorted((VoiceThere(one.name, one.instant) for one in there), key=lambda one: one.name != self._voice)
 
-    async def _made(self, text: str, *, exercise: bool, voice: str, rate: int, urgent: bool) -> Rendered:
+    async def whole(self, order: Order) -> Spoken | None:
+        """All that a speaker sounds of it; None: it is too long to be made. :raises SpeechFailed:"""
         try:
-            return await self._worker.render(text, exercise=exercise, voice=voice, rate=rate, urgent=urgent)
+            made = await self._worker.whole(
+                order.asset, tone=order.tone, repeats=order.repeats, gap_ms=order.gap_ms, closing=order.closing
+            )
+        except AudioTooLong:
+            return None
+        except (RenderError, OSError) as err:
+            raise SpeechFailed(str(err)) from err
+        return Spoken(made.sha256, len(made.data), made.duration_ms)
+
+    async def _made(self, script: Script, *, urgent: bool) -> Rendered:
+        voice, rate = script.voice or self._voice, script.rate or self._rate
+        try:
+            if script.asset:
+                return await self._worker.exercise(script.asset, voice=voice, rate=rate, urgent=urgent)
+            one = script.bed
+            bed = None if one is None else Under(one.asset, one.lead_ms, one.tail_ms)
+            return await self._worker.render(
+                script.text, exercise=script.exercise, voice=voice, rate=rate, urgent=urgent, bed=bed
+            )
+        except (AudioTooLong, UnsupportedAudio) as err:
+            raise InvalidRequest([Fault("asset" if script.asset else "bed", "unusable-asset")]) from err
         except (TextEmpty, TextTooLong, SpeechTooLong, TextHasMarkup) as err:  # nothing is wrong with the machine
             raise InvalidRequest([_fault(err)]) from err
         except (RenderError, OSError) as err:

@@ -10,6 +10,7 @@ from broadcast.domain.broadcasts import AlreadyOver, Broadcast, HigherLevel, Unk
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
 from broadcast.domain.speakers import UnknownSpeaker
+from broadcast.service.announcer import SoundChanged
 from broadcast.service.broadcasts import BoardFull, Outcome, StoppedMeanwhile
 from broadcast.service.ports import DeliveryRow, ReportRow, SpeechFailed
 from broadcast.service.proofs import Evidence, NotMeant
@@ -43,6 +44,7 @@ STARTING: tuple[type[BroadcastError], ...] = (
     RoleNotGranted,
     BoardFull,
     SpeechFailed,
+    SoundChanged,
     StoppedMeanwhile,
 )
 CHANGING: tuple[type[BroadcastError], ...] = (
@@ -92,7 +94,7 @@ async def get_broadcast(call: Call) -> BroadcastOut:
     return _out(call, await _get(call))
 
 
-@api.post("/broadcasts/{broadcast}/update", status=202, once=True, errors=(*CHANGING, BoardFull, SpeechFailed))
+@api.post("/broadcasts/{broadcast}/update", status=202, once=True, errors=(*CHANGING, BoardFull, SpeechFailed, SoundChanged))
 async def update_broadcast(call: Call, body: NewBroadcast) -> Done:
     """Correct a live broadcast (更正): the new one takes its place in one step."""
     old = call.path("broadcast")

@@ -17,6 +17,7 @@ from broadcast.domain.broadcasts import (
     StartBroadcast,
 )
 from broadcast.domain.proofs import Proved, Witnessed
+from broadcast.domain.spoken import FASTEST, MAX_BED_MS, SLOWEST, Bed
 from broadcast.service.ports import ReportRow
 from broadcast.service.reach import Named, Reached
 from broadcast.service.wall import Look, Missing, WallView
@@ -37,10 +38,24 @@ class In(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class BedIn(In):
+    """Music under a text: a sound of the library, and for how long it is heard before and after the words."""
+
+    asset: AssetHash
+    lead_ms: Annotated[int, Field(ge=0, le=MAX_BED_MS)] = 2_500
+    tail_ms: Annotated[int, Field(ge=0, le=MAX_BED_MS)] = 3_000
+
+    def bed(self) -> Bed:
+        return Bed(bytes.fromhex(self.asset), self.lead_ms, self.tail_ms)
+
+
 class NewBroadcast(In):
     """A broadcast to be started. Nobody is never all: `areas` and `speakers` must not both be empty.
 
-    `asset`: the SHA-256 of a sound file of the library, which sounds instead of `text`.
+    `asset`: the SHA-256 of a sound file of the library, which sounds instead of `text`; in an exercise with the words before and
+    after it that say so. `voice`, `rate`: of a text, by default those of the installation; a voice that is not there gives way to
+    the default, and the broadcast's `note` says so. `heard`: the file (`asset` of a preview) that was listened to: when another
+    one would be sent, nothing is (409 `sound-changed`).
     """
 
     kind: KindWord
@@ -62,6 +77,10 @@ class NewBroadcast(In):
     life_safety: bool = False
     exercise: bool = False
     asset: AssetHash | None = None
+    voice: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] | None = None
+    rate: Annotated[int, Field(ge=SLOWEST, le=FASTEST)] | None = None
+    bed: BedIn | None = None
+    heard: AssetHash | None = None
 
     def command(self) -> StartBroadcast:
         return StartBroadcast(
@@ -84,6 +103,10 @@ class NewBroadcast(In):
             life_safety=self.life_safety,
             exercise=self.exercise,
             asset=bytes.fromhex(self.asset or ""),
+            voice=self.voice or "",
+            rate=self.rate or 0,
+            bed=None if self.bed is None else self.bed.bed(),
+            heard=bytes.fromhex(self.heard or ""),
         )
 
 

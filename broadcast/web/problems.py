@@ -15,6 +15,7 @@ from broadcast.domain.live import BadSound, LiveBusy, LiveOver, LiveOverBudget, 
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
 from broadcast.domain.programmes import ProgrammeChanged, UnknownProgramme
 from broadcast.domain.speakers import UnknownSpeaker
+from broadcast.service.announcer import SoundChanged
 from broadcast.service.assets import TooManyUploads
 from broadcast.service.broadcasts import BoardFull, StoppedMeanwhile
 from broadcast.service.officers import NotSignedIn, OfficerExists, TooManyTries, UnknownOfficer, WrongPassword
@@ -84,6 +85,7 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     OutOfTurn: (S.CONFLICT, "out-of-turn"),
     TakenOver: (S.CONFLICT, "taken-over"),
     LiveOverBudget: (S.SERVICE_UNAVAILABLE, "live-over-budget"),
+    SoundChanged: (S.CONFLICT, "sound-changed"),
     StoppedMeanwhile: (S.CONFLICT, "stopped-meanwhile"),
     OfficerExists: (S.CONFLICT, "officer-exists"),
     NotMeant: (S.CONFLICT, "not-meant"),

@@ -1,12 +1,13 @@
 """Speech over the API: a text as it will sound, to be heard before it is sent."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from broadcast.domain.broadcasts import MAX_TEXT
 from broadcast.domain.officers import RoleNotGranted
-from broadcast.domain.spoken import Preview
+from broadcast.domain.spoken import FASTEST, SLOWEST, Preview, SpokenNote
 from broadcast.service.ports import SpeechFailed
 from broadcast.service.previews import TooManyPreviews
 from broadcast.web.models import In
@@ -15,8 +16,6 @@ from broadcast.web.services import OPTIONS
 from broadcast.web.words import Words, chosen
 
 api = Api()
-
-SLOWEST, FASTEST = 100, 250
 
 
 class NewSpeech(In):
@@ -62,11 +61,16 @@ class SpeechOut(BaseModel):
             text=one.text,
             words=one.words,
             voice=one.voice,
-            notes=[
-                SpeechNote(code=note.code, fact=note.fact, detail=words(f"spoken.{note.code}", fact=note.fact))
-                for note in one.notes
-            ],
+            notes=notes_out(one.notes, words),
         )
+
+
+def notes_out(notes: Sequence[SpokenNote], words: Words) -> list[SpeechNote]:
+    """With a sentence in the language of `words`."""
+    return [
+        SpeechNote(code=note.code, fact=note.fact, detail=words(f"spoken.{note.code}", fact=note.fact))
+        for note in notes
+    ]
 
 
 class VoiceOut(BaseModel):
@@ -91,8 +95,12 @@ async def speak(call: Call, body: NewSpeech) -> SpeechOut:
     made = await call.services.previews.of(
         body.text, exercise=body.exercise, voice=body.voice or "", rate=body.rate or 0, by=call.officer
     )
-    language = chosen(call.request.headers.get("Accept-Language", ""), call.request.app[OPTIONS].language)
-    return SpeechOut.of(made, Words(language))
+    return SpeechOut.of(made, words_of(call))
+
+
+def words_of(call: Call) -> Words:
+    """In the language that was asked for."""
+    return Words(chosen(call.request.headers.get("Accept-Language", ""), call.request.app[OPTIONS].language))
 
 
 @api.get("/voices")

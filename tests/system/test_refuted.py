@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from broadcast.domain.broadcasts import InvalidRequest, StartBroadcast, day_of
+from broadcast.domain.spoken import Preview, Script
 from broadcast.server import Server
 from broadcast.service.broadcasts import StoppedMeanwhile
 from broadcast.service.ports import SpeechFailed, Spoken
 from config.settings import load
 from endpoints.delivery import State
-from endpoints.protocol import Held, Kind, Severity
+from endpoints.protocol import Held, Kind, Order, Severity
 from endpoints.simulator import Simulator
 from tests.system.city import CITY, OFFICER, RED, City, city, environment, some_speakers, until
 
@@ -24,6 +25,13 @@ class SlowSpeech:
 
     def __init__(self, seconds: float, *, fails: bool = False) -> None:
         self._seconds, self._fails = seconds, fails
+
+    async def make(self, script: Script, *, urgent: bool) -> Preview:
+        spoken = await self.speak(script.text, exercise=script.exercise)
+        return Preview(spoken.asset, spoken.asset_bytes, spoken.asset_ms, script.text, script.text, "espeak", ())
+
+    async def whole(self, order: Order) -> Spoken | None:
+        return None
 
     async def speak(self, text: str, *, exercise: bool) -> Spoken:
         await asyncio.sleep(self._seconds)
