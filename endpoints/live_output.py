@@ -24,8 +24,8 @@ from endpoints.orders import Order
 from endpoints.protocol import BadMessage, root_of
 from endpoints.sealing import NotAuthentic
 from endpoints.shelf import Trust
+from endpoints.supply import SoundUnavailable
 from endpoints.vocabulary import Reason
-from endpoints.voice_output import SoundUnavailable
 
 EARLY_PACKETS = 64  # that come before their head are put aside, 4 s of them
 CORRECT_US = 500  # a steady error of play-out above this is the crystals'; it is put right sample by sample

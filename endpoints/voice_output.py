@@ -9,11 +9,11 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random, SystemRandom
-from typing import Any, Protocol
+from typing import Protocol
 
 from audio_assets.cache import AssetCache
 from audio_assets.pcm import FRAME_MS
@@ -24,11 +24,10 @@ from endpoints.guard import FadeOut, Guarded
 from endpoints.in_step import Line
 from endpoints.output import Sounding
 from endpoints.reel import Reels
-from endpoints.score import is_urgent, part_due, segments_of
 from endpoints.sinks import SinkLost
-from endpoints.sounds import Sounds
-from endpoints.staging import Fetcher, Staging
-from endpoints.track import Clip, Get, Readable, Slot, Sound, Track
+from endpoints.staging import Fetcher
+from endpoints.supply import SoundUnavailable, Supply
+from endpoints.track import Readable
 from endpoints.vocabulary import TONE_MS, Kind, Reason, Resume
 from endpoints.voice import Voice
 
@@ -36,20 +35,11 @@ SKIP_MS = 1_500  # so much may be left out, to be in step, of what comes back in
 BEFORE_END_S = 0.3  # so much before the order's end we say what was missing, or its end would be all that is reported
 READY_WITHIN_S = 1.0  # what the disk has not given by then is begun all the same
 JOIN_S = 0.1  # from the decision to go on in the middle of a programme until that is heard
-LOOPS = 1_000  # of a fallback, one after the other without a gap
 
 log = logging.getLogger(__name__)
 
 OnTime = Callable[[str, float], None]
 OnError = Callable[[str, Exception], None]
-
-
-class SoundUnavailable(Exception):
-    """What an order should sound is not to be had; `reason` is what to report."""
-
-    def __init__(self, reason: Reason) -> None:
-        self.reason = reason
-        super().__init__(reason.name)
 
 
 class Live(Readable, Protocol):
@@ -118,24 +108,19 @@ class VoiceOutput:
         self._live = live
         self._voice = make_voice(self._on_started, self._on_finished, self._on_failed)
         self._loop, self._now = asyncio.get_running_loop(), now
-        self._reels = reels or Reels()
-        self._sounds = Sounds(cache, self._reels)
-        self._staging = Staging(
+        self._supply = Supply(
             cache,
             fetcher,
+            reels or Reels(),
             random=random or SystemRandom(),
             now_ms=self._server_ms,
-            on_here=self._on_here,
-            on_gone=self._sounds.forget,
             on_change=self._on_change,
         )
         self._changed: Callable[[], None] = _nobody_asks
         self._line: Line = _nobody_knows
-        self._wanted: tuple[Wanted, ...] = ()
-        self._urgent: frozenset[bytes] = frozenset()
         self._on_air: _OnAir | None = None
         self._count = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._opening: set[asyncio.Task[None]] = set()
 
     # What the box asks ----------------------------------------------------------------------------------------------------
 
@@ -150,10 +135,10 @@ class VoiceOutput:
     @property
     def short_of_files(self) -> bool:
         filled = self._on_air is not None and self._on_air.trouble is Reason.FALLBACK
-        return filled or self._staging.short
+        return filled or self._supply.short
 
     def stock(self) -> OnHand:
-        return self._staging.stock()
+        return self._supply.stock()
 
     def on_change(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -168,18 +153,18 @@ class VoiceOutput:
         """Compute the tones, so that the first emergency need not wait for that, and open up."""
         for which in ToneId:
             await asyncio.to_thread(tone, which)
-        self._reels.start()
+        self._supply.start()
         self._voice.start()
-        self._spawn(self._staging.run(), "staging")
 
     async def close(self) -> None:
         """Fade out, give up what is on its way, close the sink."""
         self._over()
-        for task in tuple(self._tasks):
+        for task in tuple(self._opening):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        await self._supply.close()
         await asyncio.to_thread(self._voice.close)
-        await asyncio.to_thread(self._reels.close)
+        await asyncio.to_thread(self._supply.close_files)
 
     def play(self, play: Play, sounding: Sounding, *, left_s: float, at: float | None) -> None:
         self._end()  # what needed other files is told so below: the first word comes first
@@ -187,12 +172,10 @@ class VoiceOutput:
         token = f"{play.order.id}#{self._count}"
         self._on_air = on_air = _OnAir(play, sounding, token, at, self._loop.time() + left_s)
         self._set_end_timers(on_air, play.order.fade_ms)
-        due = part_due(play)
-        if due is not None and self._sounds.get(due.asset) is None:
-            self._sounds.open_now(due.asset)
-        if self._can_begin(play):
+        self._supply.open_now(play)
+        if self._supply.can_begin(play):
             self._begin(on_air)
-        self._staging.hurry(play.order.parts)
+        self._supply.hurry(play)
 
     def stop(self, order: str) -> None:
         if self._on_air is not None and order == self._on_air.play.order.id:
@@ -211,37 +194,19 @@ class VoiceOutput:
             self._set_end_timers(on_air, fade_ms)
 
     def expect(self, wanted: tuple[Wanted, ...]) -> None:
-        """Fetch what will be needed, and have at hand what may be needed at any time."""
-        if wanted == self._wanted:
-            return
-        self._wanted = wanted
-        self._staging.expect(wanted)
-        on_air = () if self._on_air is None else self._on_air.play.order.parts
-        self._sounds.keep(frozenset(part.asset for part in (*on_air, *(one.part for one in wanted))))
-        self._urgent = frozenset(one.part.asset for one in wanted if one.urgent)
-        for one in wanted:
-            asset = one.part.asset
-            if self._staging.is_here(asset) and (one.urgent or self._sounds.get(asset) is None):
-                self._on_here(asset)
+        self._supply.expect(wanted)
 
     # Beginning ------------------------------------------------------------------------------------------------------------
-
-    def _can_begin(self, play: Play) -> bool:
-        """Whether there is anything to be heard now."""
-        due = None if is_urgent(play.order) else part_due(play)
-        if due is None or self._sounds.get(due.asset) is not None:
-            return True
-        return play.fallback is not None and self._sounds.get(play.fallback.asset) is not None
 
     def _look_again(self) -> None:
         """A file has come, or never will: perhaps what waits can begin."""
         on_air = self._on_air
         if on_air is None or on_air.sound is not None:
             return
-        if self._can_begin(on_air.play):
+        if self._supply.can_begin(on_air.play):
             self._join(on_air)
             self._begin(on_air)
-        elif (due := part_due(on_air.play)) is not None and (reason := self._reason(due.asset)):
+        elif reason := self._supply.why_not(on_air.play):
             self._fail(on_air, reason)
 
     def _join(self, on_air: _OnAir) -> None:
@@ -257,15 +222,14 @@ class VoiceOutput:
         if play.order.stream:
             self._begin_live(on_air)
             return
-        get = self._get_in_time if play.order.kind is Kind.ROUTINE else self._get_or_fail
-        segments = segments_of(play.order, lambda asset: partial(get, asset))
-        track = Track(segments, from_ms=play.from_ms, at_once=is_urgent(play.order))
         tell = partial(self._tell_trouble, on_air)
-        on_air.sound = sound = Guarded(track, fallback=self._fallback_of(play), tell=tell)
+        on_air.sound = sound = Guarded(self._supply.track_of(play), fallback=self._supply.filling_of(play), tell=tell)
         if sound.ready:
             self._sound(on_air, sound)
         else:
-            self._spawn(self._sound_when_ready(on_air, sound), f"open {on_air.token}")
+            task = asyncio.create_task(self._sound_when_ready(on_air, sound), name=f"open {on_air.token}")
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
 
     def _begin_live(self, on_air: _OnAir) -> None:
         """Its tone, then the stream, each frame when it is due."""
@@ -296,49 +260,6 @@ class VoiceOutput:
             at=on_air.at,
             skip_ms=may_skip_ms(play),
         )
-
-    # Where sound comes from -----------------------------------------------------------------------------------------------
-
-    def _get_in_time(self, asset: bytes) -> Sound | None:
-        """Asked in the sound thread: what is not there is filled."""
-        return self._sounds.get(asset)
-
-    def _get_or_fail(self, asset: bytes) -> Sound | None:
-        """Asked in the sound thread. :raises SoundUnavailable: it will never be there."""
-        sound = self._sounds.get(asset)
-        if sound is None and (reason := self._reason(asset)):
-            raise SoundUnavailable(reason)
-        return sound
-
-    def _reason(self, asset: bytes) -> Reason:
-        return Reason.ASSET_BAD if self._sounds.is_bad(asset) else self._staging.reason(asset)
-
-    def _fallback_of(self, play: Play) -> Callable[[], Track | None]:
-        """What fills it: an emergency the attention signal, a programme the fallback, a notice nothing."""
-
-        def attention() -> Track:
-            return Track([Clip(tone(ToneId.ATTENTION))] * LOOPS)
-
-        def fallback() -> Track | None:
-            part = play.fallback
-            if part is None or self._sounds.get(part.asset) is None:
-                return None
-            get: Get = partial(self._sounds.get, part.asset)
-            return Track([Slot(get, part.asset_ms)] * LOOPS)
-
-        return attention if is_urgent(play.order) else fallback
-
-    def _on_here(self, asset: bytes) -> None:
-        """Staging has a file."""
-        self._spawn(self._take_up(asset), f"take up {asset.hex()[:12]}")
-
-    async def _take_up(self, asset: bytes) -> None:
-        urgent = asset in self._urgent
-        on_air = self._on_air
-        if on_air is not None and on_air.play.order.kind is not Kind.ROUTINE:
-            urgent |= any(part.asset == asset for part in on_air.play.order.parts)
-        await self._sounds.take_up(asset, in_memory=urgent)
-        self._look_again()
 
     # What the voice tells -------------------------------------------------------------------------------------------------
 
@@ -409,9 +330,8 @@ class VoiceOutput:
 
     def _give_up(self, on_air: _OnAir) -> None:
         """The order ends and its file has not come."""
-        due = part_due(on_air.play)
         filled = on_air.play.order.kind is Kind.ROUTINE and on_air.sound is not None
-        if on_air is self._on_air and due is not None and not filled and self._sounds.get(due.asset) is None:
+        if on_air is self._on_air and not filled and self._supply.is_missing(on_air.play):
             self._fail(on_air, Reason.ASSET_MISSING)
 
     def _fail_soon(self, on_air: _OnAir, reason: Reason) -> None:
@@ -424,7 +344,7 @@ class VoiceOutput:
 
     def _over(self) -> None:
         self._end()
-        self._staging.hurry(())
+        self._supply.hurry(None)
 
     def _end(self) -> None:
         """Fade out; nobody is told any more about what sounded."""
@@ -445,16 +365,6 @@ class VoiceOutput:
     def _on_change(self) -> None:
         self._changed()
         self._look_again()
-
-    def _spawn(self, what: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(what, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (err := task.exception()) is not None:
-            log.error("%s: %r", task.get_name(), err)
 
 
 def gain_db(volume_percent: int) -> float:
