@@ -18,18 +18,12 @@ BEFORE_END_S = 0.1  # a stream has no length: it is over so long before its orde
 
 
 @lru_cache(maxsize=4096)
-def _shared(wanted: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
-    """The same list as one object for all speakers that want it."""
-    return wanted
-
-
-@lru_cache(maxsize=4096)
 def _assets(wanted: tuple[Wanted, ...]) -> frozenset[bytes]:
     return frozenset(one.part.asset for one in wanted)
 
 
 class SimulatedFiles:
-    """A store of files that fills after a while. Of each speaker it keeps two lists that it shares with its neighbours.
+    """A store of files that fills after a while. Of each speaker it keeps two lists, which neighbours share.
 
     :param fetch_s: how long all that is lacking takes, about; 0 is at once.
     """
@@ -58,7 +52,7 @@ class SimulatedFiles:
     def expect(self, wanted: tuple[Wanted, ...]) -> None:
         if wanted == self._wanted:
             return
-        self._wanted = _shared(wanted)
+        self._wanted = wanted
         self.fetch()
 
     def fetch(self) -> None:

@@ -1,6 +1,7 @@
 """What a speaker wants of files and what it has of them (备播): in which order they are needed, and when it says what is here."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from random import Random
 
 from endpoints.effects import OnHand, Wanted
@@ -26,7 +27,13 @@ def wanted_of(orders: Iterable[Order], fallback: Part | None) -> tuple[Wanted, .
             first.setdefault(fallback.asset, Wanted(fallback, order.not_before_ms))
         for part in order.parts:
             first.setdefault(part.asset, Wanted(part, order.not_before_ms, urgent=order.kind is not Kind.ROUTINE))
-    return tuple(first.values())
+    return _shared(tuple(first.values()))
+
+
+@lru_cache(maxsize=1024)
+def _shared(wanted: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+    """The same list as one object for all speakers of a process."""
+    return wanted
 
 
 def stock_of(speaker: str, boot: int, on_hand: OnHand, programmes: Iterable[ProgrammeBoard]) -> Stock:
