@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from audio_assets import composer
 from audio_assets.codec import decode, encode, measure, normalise
-from audio_assets.levels import CEILING_DBTP, SPEECH_LUFS
+from audio_assets.levels import BIT_RATE, CEILING_DBTP, SPEECH_LUFS
 from audio_assets.pcm import Pcm
 from audio_assets.rendering import Rendered, UnsupportedAudio
 from audio_assets.speech import DEFAULT_RATE, Said, Speech, shipped
@@ -84,8 +84,8 @@ def finish(pcm: Pcm, *, text: str = "", lufs: float = SPEECH_LUFS) -> Rendered:
 
 
 def kept(pcm: Pcm) -> Rendered:
-    """The file of a sound as loud as it is."""
-    data = encode(pcm)
+    """The file of a sound as loud as it is. Nobody sends it: it may cost more than what is put together in it has cost."""
+    data = encode(pcm, bit_rate=2 * BIT_RATE)
     return Rendered(hashlib.sha256(data).digest(), data, pcm.duration_ms, measure(pcm).lufs, "")
 
 
