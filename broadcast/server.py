@@ -235,6 +235,7 @@ class Server:
             sounds=sounds,
             feed=self.feed,
             health=self.health,
+            lead_ms=self.settings.rules.start_lead_ms,
         )
         self.wording = Wording(
             clock=clock,

@@ -233,7 +233,7 @@ class Air:
         if not begun and self._is_beyond_budget(order, now_ms):
             self._ledger.note(order.id, Stage.REFUSED, Reason.BUDGET, now_ms)
             return False
-        from_ms, at_ms = (0, None) if anew else _where_and_when(order, progress, now_ms)
+        from_ms, at_ms = _where_and_when(order, progress, now_ms, anew=anew)
         if _is_live(order) or from_ms < order.sound_ms:
             volume_percent = self.volume_percent(order, max(now_ms, order.not_before_ms))
             self._on_air = _OnAir(order, from_ms, volume_percent, at_ms)
@@ -309,26 +309,33 @@ def _is_live(order: Order) -> bool:
     return order.kind is Kind.LIVE or order.stream != 0
 
 
-def _has_tone_to_spare(order: Order) -> bool:
-    return order.kind is Kind.EMERGENCY or TONE_MS[order.tone] > TONE_LEFT_MS
+def _may_be_late_ms(order: Order) -> int:
+    """By so much it can begin too late and come into step by itself."""
+    spare_ms = TONE_MS[order.tone] - TONE_LEFT_MS
+    return max(IN_TIME_MS, spare_ms) if order.kind is Kind.EMERGENCY or spare_ms > 0 else -1
 
 
 def _sound_of(order: Order) -> tuple[object, ...]:
     return order.tone, order.asset, order.more, order.repeats, order.gap_ms, order.closing, order.stream
 
 
-def _where_and_when(order: Order, progress: Progress, now_ms: int) -> tuple[int, int | None]:
+def _where_and_when(order: Order, progress: Progress, now_ms: int, *, anew: bool) -> tuple[int, int | None]:
     """Where in its sound an order begins or goes on, milliseconds, and at which of the server's; None: at once, and one that
-    has passed: at once too, without so much of its tone."""
+    has passed: at once too, without so much of its tone.
+
+    :param anew: with another sound; mostly its words, which come after it.
+    """
     if _is_live(order):  # it comes back without its tone: somebody is speaking
-        return TONE_MS[order.tone] if progress.first_started_ms else 0, None
-    begun, late_ms = bool(progress.first_started_ms), now_ms - order.not_before_ms
-    if order.resume is Resume.REJOIN and (begun or late_ms > IN_TIME_MS):
+        return TONE_MS[order.tone] if progress.first_started_ms and not anew else 0, None
+    begun, late_ms = bool(progress.first_started_ms) and not anew, now_ms - order.not_before_ms
+    if order.resume is Resume.REJOIN and not anew and (begun or late_ms > IN_TIME_MS):
         from_ms = -(-(late_ms + IN_STEP_MS) // BLOCK_MS) * BLOCK_MS
         return from_ms, order.not_before_ms + from_ms
     if begun:
         return progress.position_ms if order.resume is Resume.CONTINUE else 0, None
-    if late_ms < 0 or (late_ms <= IN_TIME_MS and _has_tone_to_spare(order)):
+    if late_ms < 0 or late_ms <= _may_be_late_ms(order):
         return 0, order.not_before_ms
+    if anew:
+        return 0, None
     waits_for_step = order.kind in (Kind.ROUTINE, Kind.NOTICE) and late_ms < IN_STEP_MS
     return 0, order.not_before_ms + IN_STEP_MS if waits_for_step else None

@@ -42,7 +42,7 @@ class Sink(Protocol):
 
     @property
     def latency_s(self) -> float:
-        """From the return of `write` until what was written begins to be heard, of the last one."""
+        """From now until what was written last begins to be heard; negative when it has begun. Ask right after `write`."""
         ...
 
     @property
@@ -72,15 +72,23 @@ class Pace:
             self._timer.sleep(self._due - now)
         self._due += FRAME_S
 
+    @property
+    def latency_s(self) -> float:
+        """From now back to when the frame that passed last began to be heard: it was, while the writer waited."""
+        return self._due - 2 * FRAME_S - self._timer.monotonic()
+
 
 class NullSink:
     """Plays to nobody, in real time."""
 
-    latency_s = 0.0
     lost = False
 
     def __init__(self, *, timer: Timer = time) -> None:
         self._pace = Pace(timer)
+
+    @property
+    def latency_s(self) -> float:
+        return self._pace.latency_s
 
     def write(self, frame: bytes) -> None:
         whole(frame)
@@ -93,7 +101,6 @@ class NullSink:
 class WavSink:
     """Plays into a WAV file, in real time; an old file is overwritten. Killed at any moment, it leaves a valid file."""
 
-    latency_s = 0.0
     lost = False
 
     def __init__(self, path: Path, *, timer: Timer = time) -> None:
@@ -103,6 +110,10 @@ class WavSink:
         self._frames = 0
         self._pace = Pace(timer)
         self._write_header()
+
+    @property
+    def latency_s(self) -> float:
+        return self._pace.latency_s
 
     def write(self, frame: bytes) -> None:
         whole(frame)

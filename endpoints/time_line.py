@@ -12,7 +12,7 @@ KEEP_S = 3_600.0  # a good answer of an hour ago is better than one that was hel
 MOST_SAMPLES = 64
 DRIFT_PPM = 100  # two crystals of ±50 ppm, at their worst against each other
 WANDER_PPM = 15  # what is left when the rate is known: our error and its warmth (RFC 5905 §7.1, PHI)
-RATE_OVER_S = 50.0
+RATE_OVER_S, RATE_WITHIN_PPM = 50.0, 5.0  # a rate that is known no better would make the time swing
 STAMP_US = 20  # reading a clock and saying so takes this long
 
 
@@ -96,14 +96,14 @@ class Samples:
 
     def _rate_ppm(self, best: Sample) -> float | None:
         """By how much the server's seconds are shorter than ours, from the best answer and an older one. None while that
-        could be wrong by more than WANDER_PPM."""
+        could be wrong by more than RATE_WITHIN_PPM."""
         rates = []
         for one in self.taken:
             if (apart_s := best.at - one.at) >= RATE_OVER_S:
                 wrong_by = (one.error_us + best.error_us) / apart_s
                 rates.append((wrong_by, (best.server_us - one.us(best.at)) / apart_s))
         wrong_by, rate_ppm = min(rates, default=(float("inf"), 0.0))
-        return min(max(rate_ppm, -DRIFT_PPM), DRIFT_PPM) if wrong_by <= WANDER_PPM else None
+        return min(max(rate_ppm, -DRIFT_PPM), DRIFT_PPM) if wrong_by <= RATE_WITHIN_PPM else None
 
 
 def _agree(old: Sample, newest: Sample) -> bool:

@@ -209,7 +209,7 @@ class Voice:
         if frame is None:
             return SILENT_FRAME
         if playing.sound.at_end:
-            playing.frames_to_drain = math.ceil(self._sink.latency_s / FRAME_S)
+            playing.frames_to_drain = max(0, math.ceil(self._sink.latency_s / FRAME_S))
         return frame
 
     @staticmethod

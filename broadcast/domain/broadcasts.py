@@ -301,9 +301,14 @@ def compose(
     now_ms: int,
     replaces: str = "",
     note: str = "",
+    lead_ms: int = 0,
 ) -> Broadcast:
-    """The broadcast that a checked command becomes, with its targets frozen."""
-    begins_ms = max(now_ms, command.not_before_ms or now_ms)
+    """The broadcast that a checked command becomes, with its targets frozen.
+
+    :param lead_ms: an instant so far ahead lets several speakers begin together; an emergency never waits for one
+        (docs/decisions/0007-start-in-step.md).
+    """
+    begins_ms = max(now_ms + (lead_ms if _begins_together(command) else 0), command.not_before_ms or now_ms)
     ends_ms = begins_ms + command.minutes * 60_000 if command.not_after_ms is None else command.not_after_ms
     order = Order(
         id=order_id,
@@ -331,6 +336,10 @@ def compose(
     )
     headline = command.headline or command.text.strip()[:30]
     return Broadcast(order, headline, command.text, by.name, replaces=replaces, note=note)
+
+
+def _begins_together(command: StartBroadcast) -> bool:
+    return command.kind is not Kind.EMERGENCY and (bool(command.areas) or len(command.speakers) > 1)
 
 
 def ended(broadcast: Broadcast, life: Life, *, by: str, now_ms: int) -> Broadcast:

@@ -81,7 +81,10 @@ class Outcome:
 
 
 class Broadcasts:
-    """The use cases of a broadcast's life."""
+    """The use cases of a broadcast's life.
+
+    :param lead_ms: see `compose`.
+    """
 
     def __init__(
         self,
@@ -96,13 +99,14 @@ class Broadcasts:
         sounds: Sounds,
         feed: Feed,
         health: Health,
+        lead_ms: int = 0,
     ) -> None:
         self._clock, self._store, self._estate, self._boards = clock, store, estate, boards
         self._routine, self._ladder, self._sounds, self._feed, self._health = routine, ladder, sounds, feed, health
         self._announcer = Announcer(speech=speech, sounds=sounds, health=health)
         self._changing = asyncio.Lock()  # two officers at once: the second starts from what the first has left
         self._late_speech: set[asyncio.Task[None]] = set()
-        self._forget_keys_at_ms = 0
+        self._forget_keys_at_ms, self._lead_ms = 0, lead_ms
         self._stops: deque[tuple[float, Officer]] = deque(maxlen=32)
 
     # ---- acts -----------------------------------------------------------------------------------------------------------
@@ -272,10 +276,6 @@ class Broadcasts:
             raise InvalidRequest(faults)
         by.must_hold(*command.areas, *(self._estate.speaker(one).area for one in command.speakers))
 
-    async def get(self, broadcast: str) -> Broadcast:
-        """:raises UnknownBroadcast: there is none of that id."""
-        if (carried := self._boards.carried.get(broadcast) or self._routine.find(broadcast)) is not None:
-            return carried
     async def rehearse(self, command: StartBroadcast, *, by: Officer, whole: bool) -> Rehearsal:
         """How it would sound if it began now; nothing is stored but sound files.
 
@@ -286,6 +286,10 @@ class Broadcasts:
         order = self._compose(command, sound, by=by, note="").order
         return Rehearsal(order, made, await self._announcer.whole(order) if whole else None)
 
+    async def get(self, broadcast: str) -> Broadcast:
+        """:raises UnknownBroadcast: there is none of that id."""
+        if (carried := self._boards.carried.get(broadcast) or self._routine.find(broadcast)) is not None:
+            return carried
         found = await self._store.read(lambda tx: tx.broadcasts.get(broadcast))
         if found is None:
             raise UnknownBroadcast(broadcast)
@@ -314,7 +318,8 @@ class Broadcasts:
     ) -> Broadcast:
         now_ms = self._clock.now_ms()
         command = as_of_today(command, self._estate.tree)
-        made = compose(command, sound, order_id=str(ULID()), by=by, now_ms=now_ms, replaces=replaces, note=note)
+        names = {"order_id": str(ULID()), "replaces": replaces, "note": note}
+        made = compose(command, sound, by=by, now_ms=now_ms, lead_ms=self._lead_ms, **names)
         self.must_fit(made)
         return made
 

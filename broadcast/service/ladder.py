@@ -70,7 +70,8 @@ class _Rung:
         if row.stage is Stage.SOUNDING or row.speaker in self.in_place:  # the length of a fallback is its own
             return
         started_ms = self.started_ms.get(row.speaker, order.not_before_ms)
-        if order.resume is Resume.REJOIN:  # who comes late begins in the middle, in step with the neighbours
+        in_tone = started_ms - order.not_before_ms < TONE_MS[order.tone]
+        if order.resume is Resume.REJOIN or in_tone:  # who comes late begins in the middle, in step with the neighbours
             started_ms = min(started_ms, order.not_before_ms)
         known = row.revision == order.revision and not order.stream  # a stream ends when whoever speaks has ended
         sound_ms = order.sound_ms if known else TONE_MS[order.tone]

@@ -28,7 +28,6 @@ from endpoints import (
     stocktaking,
     time_line,
     time_pings,
-    voice_output,
 )
 from endpoints.fields import BadMessage
 from endpoints.protocol import (
@@ -278,8 +277,7 @@ def test_our_own_speaker_counts_a_refused_frame_as_the_document_says(vector: Any
         ("gets what has a time **before** it: {} ms", air.PREROLL_MS),
         ("begins {} ms after it", air.IN_STEP_MS),
         ("within {} s after its not_before_ms", air.IN_TIME_MS / 1000),
-        ("sounded, at most {} ms", voice_output.SKIP_MS),
-        ("leaves {} ms of it", air.TONE_LEFT_MS),
+        ("all but the last {} ms", air.TONE_LEFT_MS),
         ("at most {} in a million", in_step.FASTEST * 1e6),
         ("set by more than {} s moves", str(in_step.JUMP_S)),
         ("{} times 0.2 s apart", time_pings.FIRST),

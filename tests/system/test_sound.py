@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from audio_assets.codec import decode
-from audio_assets.pcm import FRAME_MS, FRAME_SAMPLES, Pcm, amplify
+from audio_assets.pcm import FRAME_SAMPLES, Pcm, amplify
 from audio_assets.tones import ToneId, tone
 from broadcast.domain.broadcasts import StartBroadcast
 from broadcast.domain.speakers import Speaker, default_id
@@ -26,6 +26,7 @@ from broadcast.server import Server
 from broadcast.service.ports import ReportRow
 from broadcast.service.presence import Presence
 from config.settings import load
+from endpoints.air import TONE_LEFT_MS
 from endpoints.delivery import State
 from endpoints.protocol import Kind, Resume, Severity, Stage
 from endpoints.provisioning import write_provisioning
@@ -43,6 +44,7 @@ ROUTINE_PERCENT, EMERGENCY_PERCENT = 70, 90  # the volume of a speaker, and what
 BEFORE_MS = 2_000  # of the routine are heard before it is interrupted
 AFTER_MS = 2_500  # and after
 TWO_FRAMES_MS = 40.0
+CARD_MS = 85.0  # what lies in the buffers of PulseAudio: three frames, and a fourth that its sink has taken
 PAUSE_MS = 300  # until the last sample has left the sound card, which is what FINISHED says
 EDGE = 2 * FRAME_SAMPLES  # sounds fade into each other over a frame
 TRIES = 3  # a busy machine delays the sound thread; what is heard must be right every time, when it is heard once
@@ -72,7 +74,12 @@ async def test_three_speakers_are_interrupted_in_a_clip_and_rejoin_it(tmp_path: 
         sinks = {name: f"wav:{file}" for name, file in files.items()}
         done = await perform(folder, sinks, Resume.REJOIN)
         heard = {name: read_wav(file) for name, file in files.items()}
-        waited_ms = check(Performance(*done, heard), Resume.REJOIN)
+        try:
+            waited_ms = check(Performance(*done, heard), Resume.REJOIN)
+        except AssertionError:  # the sound thread stood still for long, and what came after was brought into step
+            if attempt == TRIES - 1:
+                raise
+            continue
         print(f"signal {', '.join(f'{ms:.0f}' for ms in waited_ms)} ms after the decision")
         if max(waited_ms) <= TWO_FRAMES_MS:
             return
@@ -92,7 +99,7 @@ async def test_the_same_through_sound_cards_where_the_clip_continues(three_cards
         raw = {name: (folder / card).read_bytes() for name, card in zip(names, three_cards.cards, strict=True)}
         heard = {name: samples(data[: len(data) // 2 * 2]) for name, data in raw.items()}
         try:
-            waited_ms = check(Performance(*done, heard), Resume.CONTINUE)
+            waited_ms = [check_card(Performance(*done, heard), name, what) - CARD_MS for name, what in heard.items()]
         except AssertionError:  # a card that was fed too late has a gap: this machine was busy with something else
             if attempt == TRIES - 1:
                 raise
@@ -194,7 +201,11 @@ def check(done: Performance, resume: Resume) -> list[float]:
 def check_one(done: Performance, speaker: str, heard: Samples, resume: Resume) -> float:
     signal = samples(tone(ToneId.ATTENTION).data)
     clip_at = exactly(find(done.clip[:RATE_HZ], heard[: heard.size * 2 // 3]), "the clip begins")
-    signal_at = exactly(find(signal, heard), "the attention signal")
+    certain = signal.size - TONE_LEFT_MS * RATE_HZ // 1000  # all before may be left out to be in step
+    signal_at = exactly(find(signal[certain:], heard), "the attention signal") - certain
+    routine = loud(done.clip, ROUTINE_PERCENT)
+    went_to = parted(heard[clip_at:], routine)
+    assert 0 <= clip_at + went_to - signal_at <= certain, "the signal begins in the middle, as at the neighbours"
     speech_at = exactly(find(done.speech, heard), "the speech, whole")
     tail = RATE_HZ // 10
     end = speech_at + done.speech.size
@@ -205,23 +216,65 @@ def check_one(done: Performance, speaker: str, heard: Samples, resume: Resume) -
     assert back_at - end < PAUSE_MS * RATE_HZ // 1000, "the clip is back"
     resumed = heard[back_at + EDGE : back_at + EDGE + 3 * RATE_HZ // 2]
     goes_on = exactly(find(resumed, done.clip), "the clip again") - EDGE
-    went_to = signal_at - clip_at
     expected = back_at - clip_at if resume is Resume.REJOIN else went_to
     assert abs(goes_on - expected) <= 4 * FRAME_SAMPLES, f"{resume.name}: off by {(goes_on - expected) / RATE_HZ:.3f} s"
-    routine = loud(done.clip, ROUTINE_PERCENT)
     nothing_else(
         heard,
         [
             (clip_at, routine[:went_to]),
-            (signal_at, loud(signal, EMERGENCY_PERCENT)),
+            (clip_at + went_to, loud(signal, EMERGENCY_PERCENT)[clip_at + went_to - signal_at :]),
             (speech_at, loud(done.speech, EMERGENCY_PERCENT)),
             (back_at, routine[goes_on:]),
         ],
     )
-    began_ms = done.at_ms(speaker, done.routine, Stage.SOUNDING) - FRAME_MS  # it is said when the first frame was taken
+    began_ms = done.at_ms(speaker, done.routine, Stage.SOUNDING)
     decided_ms = done.at_ms(speaker, done.routine, Stage.INTERRUPTED)
     assert abs(done.at_ms(speaker, done.emergency, Stage.RECEIVED) - decided_ms) <= 1
     return went_to * 1000 / RATE_HZ - (decided_ms - began_ms)
+
+
+def check_card(done: Performance, speaker: str, heard: Samples) -> float:
+    """The same where the card has a crystal of its own: single samples are left out and repeated, so sources fit in pieces."""
+    signal, tail = samples(tone(ToneId.ATTENTION).data), RATE_HZ // 10
+    clip_at = exactly(find(done.clip[: RATE_HZ // 4], heard[: heard.size * 2 // 3]), "the clip begins")
+    certain = signal.size - TONE_LEFT_MS * RATE_HZ // 1000
+    signal_at = exactly(find(signal[certain : certain + RATE_HZ // 4], heard), "the attention signal") - certain
+    speech_at = exactly(find(done.speech[: RATE_HZ // 4], heard), "the speech begins")
+    assert abs(speech_at - (signal_at + signal.size)) <= 48, "the speech follows the signal at once"
+    for start in range(0, done.speech.size - RATE_HZ // 4, RATE_HZ // 4):
+        piece = done.speech[start : start + RATE_HZ // 4]
+        if np.abs(piece).max() > 1_000:
+            where = heard[speech_at + start - 96 : speech_at + start + piece.size + 96]
+            exactly(find(piece, where), f"the speech at {start / RATE_HZ:.2f} s")
+    end = speech_at + done.speech.size
+    exactly(find(done.speech[-tail:], heard[end - tail - 96 : end + 96]), "the last 100 ms of the speech")
+    back_at = end + 2 * EDGE + int(np.flatnonzero(np.abs(heard[end + 2 * EDGE :]) > 1)[0])
+    assert back_at - end < PAUSE_MS * RATE_HZ // 1000, "the clip is back"
+    resumed = heard[back_at + EDGE : back_at + EDGE + RATE_HZ // 4]
+    goes_on = exactly(find(resumed, done.clip), "the clip again") - EDGE
+    switch_at = begins(heard, signal, signal_at)
+    again = switch_at - clip_at - goes_on  # what was in the card's buffers was heard, and is heard again
+    assert -4 * FRAME_SAMPLES <= again <= 4 * FRAME_SAMPLES + CARD_MS * RATE_HZ / 1000, (
+        "the clip goes on where it was left"
+    )
+    began_ms = done.at_ms(speaker, done.routine, Stage.SOUNDING)
+    decided_ms = done.at_ms(speaker, done.routine, Stage.INTERRUPTED)
+    return (switch_at - clip_at) * 1000 / RATE_HZ - (decided_ms - began_ms)
+
+
+def begins(heard: Samples, sound: Samples, at: int) -> int:
+    """The first frame in which it is the sound that is heard, of a sound that would begin at `at` if it were whole."""
+    for start in range(0, sound.size, FRAME_SAMPLES):
+        one, other = heard[at + start : at + start + FRAME_SAMPLES], sound[start : start + FRAME_SAMPLES]
+        if one @ other > 0.95 * np.sqrt((one @ one) * (other @ other)):
+            return at + start
+    raise AssertionError("the sound is not heard where it should be")
+
+
+def parted(heard: Samples, sound: Samples) -> int:
+    """Where what is heard is the sound no more, behind its first faded frames."""
+    same = min(heard.size, sound.size)
+    return EDGE + int(np.flatnonzero(np.abs(heard[EDGE:same] - sound[EDGE:same]) > 2)[0])
 
 
 def exactly(match: object, what: str) -> int:
