@@ -5,6 +5,7 @@ The programme itself is read on unheard meanwhile: it keeps its place in time, a
 
 import audioop
 from collections.abc import Callable
+from typing import Protocol
 
 from audio_assets.pcm import FRAME_MS, SAMPLE_BYTES, mix, ramp, slope
 from endpoints.track import Readable, Track
@@ -43,6 +44,21 @@ class SilenceDetector:
         return self.silent
 
 
+class Watched(Readable, Protocol):
+    """What says of each frame that it read what it was: a `Track`, or a live stream."""
+
+    underruns: int
+    planned: bool
+    absent: bool
+
+    @property
+    def begins_absent(self) -> bool: ...
+    @property
+    def ready(self) -> bool: ...
+    def wait(self, timeout_s: float) -> bool: ...
+    def close(self) -> None: ...
+
+
 class Guarded:
     """A track under guard.
 
@@ -51,7 +67,7 @@ class Guarded:
     """
 
     def __init__(
-        self, track: Track, *, fallback: Callable[[], Track | None], tell: Callable[[Reason, bool], None]
+        self, track: Watched, *, fallback: Callable[[], Track | None], tell: Callable[[Reason, bool], None]
     ) -> None:
         self.trouble = Reason.NONE  # FALLBACK: that sounds in its place. SILENT: nothing does
         self.silent = False  # it should sound and does not, whatever fills it

@@ -93,10 +93,13 @@ class Jitter:
     """The play-out of one stream.
 
     Times are the server's. It is opened by the first `pull`.
+
+    :param gives_up: False: something else fills what is missing, and the stream may come back at any time.
     """
 
-    def __init__(self, *, delay_us: int = 0) -> None:
+    def __init__(self, *, delay_us: int = 0, gives_up: bool = True) -> None:
         self.tally = Tally()
+        self._gives_up = gives_up
         self.delay_us = delay_us  # may be changed; what sounds then is put right
         self._waiting: list[_Waiting] = []  # by seq, and so by time
         self._passed_seq = -1  # no packet up to here is taken any more
@@ -231,7 +234,7 @@ class Jitter:
         gap_us = air_us - (air_us if self._heard_us is None else self._heard_us)
         if gap_us >= STALE_US and self.tally.played and not self._waiting:
             self._preroll_left = PREROLL_FRAMES
-        if gap_us >= LOST_US:
+        if gap_us >= LOST_US and self._gives_up:
             self._over = True
             return Step(Sound.LOST)
         return Step(Sound.HOLD if gap_us >= HOLD_US else Sound.SILENCE, us=us)

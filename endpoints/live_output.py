@@ -62,10 +62,11 @@ class LiveTrack:
     """What a `Voice` reads: the order's tone, then the stream. `head` and `put` come from the loop, `read` from the sound thread.
 
     :param heard_us: the server's time when the frame that is read now leaves the loudspeaker; None while no time is known.
+    :param is_filled: something else sounds while the stream is away: no hold tone, and it is never given up.
     """
 
     underruns = 0
-    absent = planned = False
+    planned = begins_absent = False
     ready = True
 
     def __init__(
@@ -74,14 +75,17 @@ class LiveTrack:
         heard_us: Callable[[], int | None],
         *,
         from_ms: int = 0,
+        is_filled: bool = False,
     ) -> None:
         self.closed: Callable[[], None] | None = None  # called once, when nobody wants to hear it any more
         self.at_end = False
+        self.absent = False  # whether silence was read last where the stream should be, for something else to fill
         self.corrected = 0  # samples put in or left out to stay in step
         self._tone, self._tone_at = tone.data, from_ms * RATE_HZ // 1_000 * SAMPLE_BYTES
         self._heard_us = heard_us
         self._lock = threading.Lock()  # around the jitter buffer
-        self._jitter = Jitter()
+        self._is_filled = is_filled
+        self._jitter = Jitter(gives_up=not is_filled)
         self._decoder = LiveDecoder()
         self._due = bytearray()  # samples whose time has come: less than a frame is left between two reads
         self._said = b""  # the last frame, to cover a loss with
@@ -162,7 +166,8 @@ class LiveTrack:
                 return b""
         size = max(SAMPLE_BYTES, round(step.us / _US_PER_BYTE / SAMPLE_BYTES) * SAMPLE_BYTES)
         self._from_silence = True
-        return self._hold(size) if step.sound is Sound.HOLD else bytes(size)
+        self.absent = step.sound is Sound.HOLD and self._is_filled
+        return self._hold(size) if step.sound is Sound.HOLD and not self._is_filled else bytes(size)
 
     def _frame(self, step: Step) -> bytes:
         for frame in step.preroll:
@@ -170,7 +175,7 @@ class LiveTrack:
         samples = self._decoder.decode(step.frame)
         if samples is None:
             return self._cover()
-        self._said, self._covered = samples, 0
+        self._said, self._covered, self.absent = samples, 0, False
         if self._from_silence:
             samples = ramp(samples, rising=True)
             self._from_silence, self._error_us, self._hold_at = False, float(step.early_us), 0
@@ -286,7 +291,8 @@ class LiveOutput:
     def open(self, play: Play, heard_us: Callable[[], int | None]) -> LiveTrack:
         """Listen to the stream that the order names, until the track is closed."""
         order = play.order
-        track = LiveTrack(tone(ToneId(order.tone)), heard_us, from_ms=play.from_ms)
+        is_filled = play.fallback is not None
+        track = LiveTrack(tone(ToneId(order.tone)), heard_us, from_ms=play.from_ms, is_filled=is_filled)
         if self._line is not None:
             stream = LiveStream(order, track, self._line, self._trust, area=self._area)
             track.closed = stream.close

@@ -20,14 +20,13 @@ from audio_assets.pcm import FRAME_MS
 from audio_assets.tones import ToneId, tone
 from endpoints.air import TONE_LEFT_MS
 from endpoints.effects import OnHand, Play, Wanted
-from endpoints.guard import FadeOut, Guarded
+from endpoints.guard import FadeOut, Guarded, Watched
 from endpoints.in_step import Line
 from endpoints.output import Sounding
 from endpoints.reel import Reels
 from endpoints.sinks import SinkLost
 from endpoints.staging import Fetcher
 from endpoints.supply import SoundUnavailable, Supply
-from endpoints.track import Readable
 from endpoints.vocabulary import TONE_MS, Kind, Reason, Resume
 from endpoints.voice import Voice
 
@@ -42,16 +41,10 @@ OnTime = Callable[[str, float], None]
 OnError = Callable[[str, Exception], None]
 
 
-class Live(Readable, Protocol):
-    """A stream that is listened to until it is closed."""
-
-    def close(self) -> None: ...
-
-
 class Streams(Protocol):
     """Opens them; `live_output.LiveOutput`."""
 
-    def open(self, play: Play, heard_us: Callable[[], int | None]) -> Live: ...
+    def open(self, play: Play, heard_us: Callable[[], int | None]) -> Watched: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +60,7 @@ class _OnAir:
     token: str
     at: float | None
     ends_at: float
-    sound: Guarded | Live | None = None  # once it has begun
+    sound: Guarded | Watched | None = None  # once it has begun
     fade: FadeOut | None = None  # the same, as the voice reads it
     heard: bool = False
     trouble: Reason = Reason.NONE
@@ -236,7 +229,13 @@ class VoiceOutput:
         if self._live is None:
             self._fail_soon(on_air, Reason.STREAM_LOST)
             return
-        on_air.sound = sound = self._live.open(on_air.play, self._heard_us)
+        play = on_air.play
+        sound: Guarded | Watched
+        sound = stream = self._live.open(play, self._heard_us)
+        if play.order.kind is Kind.ROUTINE:  # a relay that dies or is silent is filled like any other programme
+            tell = partial(self._tell_trouble, on_air)
+            sound = Guarded(stream, fallback=self._supply.filling_of(play), tell=tell)
+        on_air.sound = sound
         self._sound(on_air, sound)
 
     def _heard_us(self) -> int | None:
@@ -250,7 +249,7 @@ class VoiceOutput:
         if on_air is self._on_air:
             self._sound(on_air, sound)
 
-    def _sound(self, on_air: _OnAir, sound: Guarded | Live) -> None:
+    def _sound(self, on_air: _OnAir, sound: Guarded | Watched) -> None:
         play = on_air.play
         on_air.fade = FadeOut(sound)
         self._voice.play(

@@ -15,6 +15,7 @@ from audio_assets.codec import decode
 from audio_assets.live_codec import LiveDecoder, LiveEncoder
 from audio_assets.pcm import FRAME_BYTES, SILENT_FRAME
 from audio_assets.tones import ToneId, tone
+from endpoints.effects import Wanted
 from endpoints.jitter import PREROLL_FRAMES
 from endpoints.live_output import LiveOutput, hold_tone
 from endpoints.live_packets import FRAME_US, LAST, Packet, StreamHead, head_topic, live_topic, seal_head, seal_packet
@@ -23,7 +24,7 @@ from endpoints.sealing import TrustStore
 from endpoints.time_line import TimeLine
 from tests.correlation import Samples, find, samples
 from tests.endpoints.rig import VILLAGE, Authority
-from tests.endpoints.studio import NOON_MS, Studio, an_order, studio, tape
+from tests.endpoints.studio import NOON_MS, Studio, Tape, an_order, studio, tape
 from tests.virtual_time import run
 
 NOON_US = NOON_MS * 1_000
@@ -119,12 +120,12 @@ class Station:
 
 
 @asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[tuple[Studio, Line, Station]]:
+async def stage(folder: Path, *held: Tape) -> AsyncIterator[tuple[Studio, Line, Station]]:
     """A speaker that has been on for a second, and a server that has said nothing yet."""
     line = Line(asyncio.get_running_loop())
     live = LiveOutput(TrustStore((SERVER.key, STRANGER.key)), area=VILLAGE)
     live.attach(line)
-    async with studio(folder, live=live) as made:
+    async with studio(folder, held=held, live=live) as made:
         await asyncio.sleep(1)
         station = Station(line)
         yield made, line, station
@@ -298,6 +299,64 @@ def test_a_stream_that_never_comes_is_lost_after_ten_seconds_of_waiting(tmp_path
             await asyncio.sleep(13)
             assert told.words == [("started", Reason.NONE), ("failed", LOST)]
             assert 12_500 < told.said[-1][0] < 12_700
+
+    run(story())
+
+
+def a_relay(**other: object) -> Order:
+    return replace(an_order("o-live"), stream=STREAM, tone=Tone.NONE, **other)  # type: ignore[arg-type]
+
+
+def test_a_relay_that_dies_is_filled_by_the_fallback_and_comes_back_in_step(tmp_path: Path) -> None:
+    filler = tape(5, 3)
+
+    async def story() -> None:
+        async with stage(tmp_path, filler) as (made, line, station):
+            made.output.expect((Wanted(filler.part, 0),))
+            told = made.play(a_relay(), fallback=filler.part)
+            station.begin()
+            await asyncio.sleep(3)
+            line.cut = True
+            await asyncio.sleep(15)
+            line.cut = False
+            await asyncio.sleep(3)
+            assert told.words == [
+                ("started", Reason.NONE), ("started", Reason.FALLBACK), ("started", Reason.NONE)
+            ]  # fmt: skip
+            assert find(made.heard(9_000, 10_000), np.tile(filler.samples, 2)).score > 0.98
+            due = round((station.began_us - NOON_US) / 1e6 * 48_000) + DELAY_MS * 48
+            piece = slice(20_500 * 48, 21_500 * 48)
+            error = made.heard()[piece] - station.samples[piece.start - due : piece.stop - due]
+            assert np.sqrt(np.mean(error**2)) < 12
+
+    run(story())
+
+
+def test_a_relay_in_which_nothing_is_heard_is_filled_too(tmp_path: Path) -> None:
+    filler = tape(5, 3)
+
+    async def story() -> None:
+        async with stage(tmp_path, filler) as (made, _, station):
+            made.output.expect((Wanted(filler.part, 0),))
+            told = made.play(a_relay(), fallback=filler.part)
+            station.frames = tuple(LiveEncoder().encode(bytes(96_000 * 20)))
+            station.begin(18)
+            await asyncio.sleep(12)
+            assert told.words == [("started", Reason.NONE), ("started", Reason.FALLBACK)]
+            assert find(made.heard(9_000, 10_000), np.tile(filler.samples, 2)).score > 0.98
+
+    run(story())
+
+
+def test_a_relay_that_nothing_can_fill_is_lost_after_ten_seconds(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with stage(tmp_path) as (made, line, station):
+            told = made.play(a_relay())
+            station.begin()
+            await asyncio.sleep(3)
+            line.cut = True
+            await asyncio.sleep(12)
+            assert told.words[-1] == ("failed", LOST)
 
     run(story())
 
