@@ -248,7 +248,7 @@ class Player:
         self._dirty = True
         if message is Message.PROGRAMME:
             self._staged_files = None
-        self._stock.changed(now)
+            self._stock.changed(now)
         self._sort_out(now)
         return self._decide(now)
 

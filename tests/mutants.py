@@ -165,7 +165,7 @@ MUTANTS = (
     M("a fallback to the end is the whole", "air", "            reason = Reason.FALLBACK  #", "            pass  #"),
     M("a fallback in the middle is not said", "air", "            if reason is Reason.NONE or self._ledger[order].reason is reason:", "            if True:"),
     M("files of programmes are not wanted", "player", "wanted_of(self._live(self._shelf.staged()), ", "wanted_of((), "),
-    M("files of a new programme are not wanted", "player", "        if message is Message.PROGRAMME:\n            self._staged_files = None\n", ""),
+    M("files of a new programme are not wanted", "player", "            self._staged_files = None\n            self._stock.changed(now)\n        self._sort_out(now)", "            self._stock.changed(now)\n        self._sort_out(now)"),
     M("files that sounded are wanted for ever", "player", "        if now >= self._upcoming_at:\n            self._staged_files = None\n", "        if now >= self._upcoming_at:\n"),
     M("files of boards are not wanted", "stocktaking", "return (*first, *(one for one in second if one.part.asset not in known)) if first else second", "return second"),
     M("files are wanted in any order", "stocktaking", "key=lambda one: (one.kind is Kind.ROUTINE, one.not_before_ms)", "key=lambda one: one.id"),
