@@ -58,6 +58,7 @@ from endpoints.protocol import Order
 log = logging.getLogger(__name__)
 
 KEEP_ENDED_S = 60.0
+ALARM_S = 600.0  # so long the desk shows that a voice was lost
 
 
 class Live:
@@ -68,6 +69,7 @@ class Live:
         self._boards, self._sources, self._words = boards, sources, words
         self._mics: dict[str, Mic] = {}
         self._left_over: list[Order] = []  # of an earlier run of the server; their heads have to be cleared
+        self._alarm_ends_at = float("inf")
 
     @property
     def rules(self) -> LiveRules:
@@ -210,7 +212,7 @@ class Live:
         over = await self._boards.take_off_left_over()
         self._left_over = [one.order for one in over]
         if over:
-            self._studio.health.raise_("live-lost", headline=over[0].headline, cause="restart")
+            self._raise_alarm(over[0].headline, "restart")
 
     def wire_up(self) -> None:
         """The broker is there (again) and may have lost the heads."""
@@ -223,6 +225,9 @@ class Live:
     async def tick(self) -> None:
         """Look who hears it, and end what must; call every tenth of a second."""
         now = self._clock.monotonic()
+        if now >= self._alarm_ends_at:
+            self._alarm_ends_at = float("inf")
+            self._studio.health.clear("live-lost")
         for mic in list(self._mics.values()):
             machine = mic.machine
             if machine.why:
@@ -316,8 +321,12 @@ class Live:
         mic.machine.end(why)
         mic.ended_at = self._clock.monotonic()
         if why in (LiveEnd.LOST, LiveEnd.FAILED):
-            self._studio.health.raise_("live-lost", headline=mic.command.headline or mic.officer.title, cause=why.value)
+            self._raise_alarm(mic.command.headline or mic.officer.title, why.value)
         mic.tell()
+
+    def _raise_alarm(self, headline: str, cause: str) -> None:
+        self._studio.health.raise_("live-lost", headline=headline, cause=cause)
+        self._alarm_ends_at = self._clock.monotonic() + ALARM_S
 
     async def _go_off(self, mic: Mic, why: LiveEnd) -> None:
         run = mic.run

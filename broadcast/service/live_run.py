@@ -66,6 +66,8 @@ class LiveRun:
         self._record = LiveRecord(order.id, started_us // 1_000, order.stream)
         self._out = studio.air.open(order, started_us=started_us)
         self._tape = studio.tapes.begin(order.id, self._record.from_ms, title=title)
+        if not self._tape.broken:
+            studio.health.clear("live-not-recorded")
         self._media = MediaClock()
         self._waiting: list[bytes] = []
         self._waiting_us = self._end_us = 0

@@ -431,6 +431,8 @@ def test_a_microphone_that_stays_away_is_ended_and_an_alarm_says_so(tmp_path: Pa
             assert stage.town.services.broadcasts.live() == []
             with pytest.raises(LiveOver):
                 stage.live.back(view.id, by=DUTY)
+            await asyncio.sleep(600)
+            assert "live-lost" not in [one.name for one in stage.town.services.health.conditions]
 
     run(story())
 
