@@ -115,8 +115,8 @@ async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink
             fetcher = AssetFetcher(session, url, library, random=random) if url else None
 
             def make_voice(started: OnTime, finished: OnTime, failed: OnError) -> Voice:
-                post = loop.call_soon_threadsafe
-                return Voice(sink, post=post, on_started=started, on_finished=finished, on_failed=failed)
+                post, trim_s = loop.call_soon_threadsafe, config.latency_trim_ms / 1000
+                return Voice(sink, post=post, on_started=started, on_finished=finished, on_failed=failed, trim_s=trim_s)
 
             live = LiveOutput(provisioning.trust, area=config.area)
             output = VoiceOutput(make_voice, library, fetcher, live=live)

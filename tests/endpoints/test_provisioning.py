@@ -28,11 +28,18 @@ FULL = Provisioning("broker.example", 8883, (KEY, SM2_KEY), speakers(3), "http:/
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    odd = replace(FULL.speakers[0], exercise=True, volume_percent=0, quiet=QuietHours(0, 0, -840))
+    odd = replace(FULL.speakers[0], exercise=True, volume_percent=0, quiet=QuietHours(0, 0, -840), latency_trim_ms=-13)
     tls = TlsFiles(tmp_path / "ca.pem", tmp_path / "box.pem", tmp_path / "box.key", check_hostname=False)
     for one in (FULL, replace(FULL, speakers=(odd,), keys=(), assets_url="", tls=tls)):
         write_provisioning(tmp_path / "speakers.json", one)
         assert read_provisioning(tmp_path / "speakers.json") == one
+
+
+def test_a_file_from_before_amplifiers_were_thought_of_is_read() -> None:
+    old = to_json(FULL)
+    for speaker in old["speakers"]:  # type: ignore[attr-defined]
+        del speaker["latency_trim_ms"]
+    assert from_json(old) == FULL
 
 
 def test_the_file_of_a_box_holds_that_box_and_no_other(tmp_path: Path) -> None:
@@ -130,6 +137,7 @@ def put(*path: str | int, value: object) -> Callable[[Any], None]:
         ("speakers[1].volume_percent", put("speakers", 1, "volume_percent", value=70.0)),
         ("speakers[1].quiet_from", put("speakers", 1, "quiet_from", value="24:00")),
         ("speakers[1].utc_offset_min", put("speakers", 1, "utc_offset_min", value=None)),
+        ("speakers[1].latency_trim_ms", put("speakers", 1, "latency_trim_ms", value=501)),
         ("speakers[2]", put("speakers", 2, value=None)),
     ],
 )
