@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import wire_cases as cases  # noqa: E402  needs the path
+import wire_refusals as refusals  # noqa: E402
 
 from endpoints.sealing import broker_password  # noqa: E402
 
@@ -36,7 +37,7 @@ def build(old: dict[str, Any]) -> dict[str, Any]:
         },
         "signed": list(cases.signed(before)),
         "said": list(cases.said()),
-        "refused": list(cases.refused()),
+        "refused": list(refusals.refused()),
         "scopes": list(cases.scopes()),
         "air": list(cases.air()),
         "loudness": list(cases.loudness()),
