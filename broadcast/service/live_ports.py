@@ -20,6 +20,7 @@ class Tape(Protocol):
 class Tapes(Protocol):
     def begin(self, order: str, from_ms: int, *, title: str) -> Tape: ...
     async def mend(self, order: str, from_ms: int) -> Taped | None: ...  # what a crash left
+    def forget(self, order: str, from_ms: int) -> None: ...  # its row names the file in the library
 
 
 class Ears(Protocol):

@@ -102,6 +102,8 @@ class LiveRun:
 
     def flush(self, *, last: bool = False) -> None:
         """Send what does not fill a packet. The last packet of all says that it is."""
+        if self._over:
+            return
         if self._waiting or last:
             if not self._waiting:
                 self._waiting, self._waiting_us = [SILENT_FRAME], self._end_us or self._studio.clock.now_us()
@@ -135,6 +137,7 @@ class LiveRun:
         self._out.clear()
         self._studio.airtime.give_back(self.order.id)
         await self._tape.finish()
+        self._studio.tapes.forget(self.order.id, self._record.from_ms)
 
     async def close(self, why: str, *, ended: bool = True) -> None:
         """It is over: the broker forgets its head, the recording goes into the library, its row says so.
@@ -157,6 +160,7 @@ class LiveRun:
         while True:
             try:
                 await self._studio.store.write(lambda tx: tx.live.save(record))
+                self._studio.tapes.forget(record.order, record.from_ms)
                 return
             except StoreUnavailable as err:
                 log.warning("the record of %s waits: %s", self.order.id, err.cause)
@@ -173,4 +177,5 @@ async def mend_records(studio: Studio) -> int:
         if taped is not None:
             ended = ended._replace(sha256=taped.sha256, size_bytes=taped.size_bytes, sound_ms=taped.sound_ms)
         await studio.store.write(lambda tx, ended=ended: tx.live.save(ended))  # type: ignore[misc]
+        studio.tapes.forget(record.order, record.from_ms)
     return len(unfinished)

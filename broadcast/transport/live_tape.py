@@ -111,19 +111,34 @@ class FileTapes:
         """What a crash left, made whole and taken into the library; None when there is nothing."""
         return await asyncio.to_thread(into_library, self._path(order, from_ms), self._library)
 
+    def forget(self, order: str, from_ms: int) -> None:
+        """Its row names the file in the library."""
+        with contextlib.suppress(OSError):
+            self._path(order, from_ms).unlink(missing_ok=True)
+
     def _path(self, order: str, from_ms: int) -> Path:
         return self._folder / f"{order}-{from_ms}{_SUFFIX}"
 
 
+def _link(path: Path, library: AssetLibrary, sha256: bytes) -> None:
+    """Another name for it; the old one stays until its row knows the hash, or a crash between the two would lose it."""
+    try:
+        library.path(sha256).hardlink_to(path)
+    except FileExistsError:
+        pass
+    except OSError:  # another file system, or one without links
+        library.put(path.read_bytes())
+
+
 def into_library(path: Path, library: AssetLibrary) -> Taped | None:
-    """Mend the file and give it its name by content. The same again is harmless."""
+    """Mend the file and give it its name by content too. The same again is harmless."""
     try:
         samples = mend(path)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").digest()
         size_bytes = path.stat().st_size
         path.chmod(0o644)
-        path.replace(library.path(sha256))
+        _link(path, library, sha256)
     except NoOggOpus:
         path.unlink(missing_ok=True)
         return None

@@ -46,6 +46,7 @@ async def test_what_was_added_is_a_file_of_the_library(tapes: FileTapes, library
     assert frames_of(data) == list(frames())
     assert (taped.size_bytes, taped.sound_ms) == (len(data), 6_000)
     assert find(samples(melody().data)[48_000:96_000], samples(decode(data).data)).score > 0.9
+    tapes.forget("o-1", FROM_MS)
     assert list((tmp_path / "live").iterdir()) == []
 
 
@@ -129,4 +130,7 @@ def test_a_killed_server_leaves_all_that_had_gone_out(tapes: FileTapes, library:
     assert kept == [b"\xf8%05d-%d" % (n, k) for n in range(len(kept) // 3) for k in range(3)]
     assert said + 1 <= len(kept) // 3 <= said + 2
     assert taped.sound_ms == len(kept) * 20
-    assert asyncio.run(tapes.mend("o-1", FROM_MS)) is None, "it is in the library already"
+    assert asyncio.run(tapes.mend("o-1", FROM_MS)) == taped, "killed again before the row knew of it"
+    tapes.forget("o-1", FROM_MS)
+    assert asyncio.run(tapes.mend("o-1", FROM_MS)) is None
+    assert library.has(taped.sha256)
