@@ -1,6 +1,6 @@
 """What a speaker has to tell: in order, again until confirmed, bounded."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from endpoints.journal import JOURNAL_LIMIT, RESEND_AFTER_S, Journal
@@ -39,6 +39,7 @@ def test_an_empty_journal_has_nothing_older_than_the_next() -> None:
     assert (journal.oldest_n, journal.next_n, journal.entries) == (1, 1, ())
 
 
+@settings(deadline=None)  # a busy machine
 @given(st.lists(st.integers(0, 400), min_size=JOURNAL_LIMIT, max_size=3 * JOURNAL_LIMIT))
 def test_when_it_is_full_the_last_word_on_an_order_stays_longest(orders: list[int]) -> None:
     journal = Journal()
