@@ -105,7 +105,7 @@ async def run(folder: Path, *, rounds: int, count: int = 12, seed: int = 1, say:
     keyring = open_keyring(
         data / "keys", county="130281", algorithm="ed25519", key_days=100, now_ms=time.time_ns() // 1_000_000
     )
-    speakers = await _first_data(data, count)
+    speakers = await first_data(data, count)
     users = [server_user("lianbo", BROKER_PASSWORD), BrokerUser("recorder", "recorder", read=("eb/#",))]
     users += [
         speaker_user(one.id, broker_password(keyring.master, one.id), (one.area, *ancestors(one.area)))
@@ -162,7 +162,7 @@ async def _sign_in(session: aiohttp.ClientSession, url: str) -> None:
         assert answer.status < 300, await answer.text()
 
 
-async def _first_data(data: Path, count: int) -> list[Speaker]:
+async def first_data(data: Path, count: int) -> list[Speaker]:
     store, hasher = open_store(f"sqlite:///{data / 'lianbo.db'}"), Argon2Hasher()
     tree = read_table(load_packaged())
     speakers = [
