@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from broadcast.domain.broadcasts import LONGEST_MIN, MAX_AREAS, MAX_HEADLINE, MAX_SPEAKERS
+from broadcast.domain.broadcasts import LONGEST_MIN, MAX_AREAS, MAX_HEADLINE, MAX_SPEAKERS, InvalidRequest
 from broadcast.domain.live import LiveView, OpenLive
 from broadcast.web.bodies import invalid
 from broadcast.web.models import AreaCode, In, SpeakerId, ToneWord
@@ -71,6 +71,7 @@ class Close(In):
 
 
 Message = Open | Resume | Begin | Mute | Close
+KINDS = frozenset(("open", "resume", "begin", "mute", "close"))
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
 
@@ -79,7 +80,16 @@ def read_message(text: str) -> Message:
     try:
         return _MESSAGE.validate_json(text, strict=True)
     except ValidationError as err:
-        raise invalid(err) from None
+        refused = invalid(err)
+        for fault in refused.errors if isinstance(refused, InvalidRequest) else ():
+            fault["field"] = fault["field"].removeprefix(f"{_kind(fault['field'])}.")
+        raise refused from None
+
+
+def _kind(field: str) -> str:
+    """Pydantic names a field of a union with the kind of the message before it: `open.minutes`."""
+    head = field.partition(".")[0]
+    return head if head in KINDS else "\0"
 
 
 class StateOut(BaseModel):

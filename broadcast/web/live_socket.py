@@ -287,6 +287,8 @@ class Connection:
             return
         with suppress(UnknownLive):
             view = self._service.view(self.live, by=self.officer)
+            if view.state in (LiveState.CLOSING, LiveState.ENDED):
+                return
             if view.order:
                 self._service.gone(self.live, by=self.officer)
             else:

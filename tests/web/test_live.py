@@ -283,6 +283,16 @@ JUNK: list[tuple[str | bytes, int, str]] = [
 ]
 
 
+async def test_a_wrong_field_is_named_as_the_officer_typed_it(tmp_path: Path) -> None:
+    async with desk(tmp_path) as (stage, base), voice(stage, base) as officer:
+        await officer.say(**{**OPEN, "minutes": 0, "areas": ["x"]})
+        await officer.closed()
+        assert [(one["field"], one["code"]) for one in officer.problem["errors"]] == [
+            ("areas.0", "malformed"),
+            ("minutes", "out-of-range"),
+        ]
+
+
 @pytest.mark.parametrize(("first", "code", "problem"), JUNK, ids=range(len(JUNK)))
 async def test_a_first_message_that_is_none_is_answered_and_the_socket_closed(
     tmp_path: Path, first: str | bytes, code: int, problem: str

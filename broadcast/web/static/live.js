@@ -8,7 +8,7 @@ const say = (key, facts = {}) => (texts[key] ?? key).replace(/\{([\w-]+)\}/g, (_
 const two = (n) => String(n).padStart(2, "0");
 const span = (s) => `${Math.floor(Math.max(0, s) / 60)}:${two(Math.floor(Math.max(0, s)) % 60)}`;
 const clock = (ms) => new Date(ms).toLocaleTimeString("zh-CN", { hour12: false, timeZone: "Asia/Shanghai" });
-const LOWEST_DB = -60, HOLD_MS = 1500, FALL_DB_PER_S = 20, TOO_LOUD_DB = -1, WARN_BEFORE_S = 10;
+const DOUBLE_CLICK_MS = 600, LOWEST_DB = -60, HOLD_MS = 1500, FALL_DB_PER_S = 20, TOO_LOUD_DB = -1, WARN_BEFORE_S = 10;
 const WENT = ["waiting", "announcing", "on_air", "unheard", "held", "closing"]; // it is ordered and has not ended
 
 let line = null, state = null, pressing = false, silenced = false, starting = false;
@@ -23,7 +23,7 @@ const showProblem = (title, details = []) => {
 };
 const nameOf = (code) => document.querySelector(`#live-form [name=areas][value="${code}"]`)?.parentElement.textContent.trim().split("\n")[0] ?? code;
 const showRefused = (problem) => {
-  const details = (problem.errors ?? []).map((one) => one.detail);
+  const details = (problem.errors ?? []).map((one) => [document.querySelector(`label[for="${one.field}"]`)?.textContent, one.detail].filter(Boolean).join(" — "));
   if (problem.type === "/problems/live-busy") details.push(say("microphone.busy_until", { where: problem.areas.map(nameOf).join("、"), time: clock(problem.until_ms) }));
   if (problem.type === "/problems/microphone-open") showHeld(problem.live);
   showProblem(problem.title, details);
@@ -48,7 +48,7 @@ const part = (value) => `${Math.round((1 - Math.max(LOWEST_DB, Math.min(0, value
 const draw = (now) => {
   const seconds = (now - meter.at) / 1000;
   meter.at = now;
-  if (!capture.running) meter.rms = meter.peak = LOWEST_DB;
+  if (!capture.running) meter.rms = meter.peak = meter.held = LOWEST_DB;
   if (meter.peak >= meter.held) { meter.held = meter.peak; meter.heldAt = now; }
   else if (now - meter.heldAt > HOLD_MS) meter.held = Math.max(meter.peak, meter.held - FALL_DB_PER_S * seconds);
   for (const one of document.querySelectorAll(".meter")) {
@@ -121,17 +121,19 @@ const showLamp = () => {
   const lamp = lampOf(), facts = { left: Math.ceil(state.left_s), interrupted: state.interrupted };
   byId("lamp").className = `lamp ${lamp}`;
   byId("lamp-word").textContent = say(`mic_state.${lamp}`, facts);
-  byId("lamp-about").textContent = say(`mic_state.${lamp}_about`, facts);
-  announce(`${say(`mic_state.${lamp}`, facts)} ${say(`mic_state.${lamp}_about`, facts)}`.trim());
+  const about = say(`mic_state.${lamp === "muted" && mode() === "hold" ? "muted_hold" : lamp}_about`, facts);
+  byId("lamp-about").textContent = about;
+  announce(`${say(`mic_state.${lamp}`, facts)} ${about}`);
 };
 const showState = (now) => {
   const wasOnTheAir = isOnTheAir(), before = state?.state;
   state = now;
   if (state.state === "ended") { showEnd(); return; }
   if (before !== state.state || !before) arrange();
-  if (isOnTheAir() && !wasOnTheAir) { byId("hear").checked = false; capture.hear(false); byId("stop").focus(); }
+  if (isOnTheAir() && !wasOnTheAir) { byId("hear").checked = false; capture.hear(false); byId("booth").scrollIntoView({ block: "start" }); }
   applyMute();
   byId("sounding").textContent = say("microphone.sounding", state);
+  byId("nobody").hidden = state.speakers > 0;
   byId("interrupted").hidden = !state.interrupted;
   byId("interrupted").textContent = say("microphone.interrupted", state);
   byId("elapsed").textContent = span(state.on_air_s);
@@ -146,11 +148,16 @@ const showState = (now) => {
 const arrange = () => {
   const there = Boolean(line) && state?.state !== "ended", onAir = isOnTheAir();
   byId("live-form").hidden = there;
+  if (there && byId("booth").hidden) { byId("booth").hidden = false; byId("booth").focus({ preventScroll: true }); byId("booth").scrollIntoView({ block: "start" }); }
   byId("booth").hidden = !there;
   byId("booth").classList.toggle("exercise", Boolean(state?.exercise));
+  if (there && byId("stop").hidden === onAir) { // it is where the other button was: the second click of a double click is not meant
+    byId("stop").disabled = byId("begin").disabled = true;
+    setTimeout(() => { byId("stop").disabled = state?.state === "closing"; byId("begin").disabled = false; }, DOUBLE_CLICK_MS);
+  }
   byId("begin").hidden = byId("give-up").hidden = onAir || !there;
   byId("stop").hidden = byId("talking").hidden = !onAir;
-  byId("stop").disabled = state?.state === "closing";
+  if (state?.state === "closing") byId("stop").disabled = true;
   byId("talk").hidden = mode() !== "hold";
   byId("cough").hidden = mode() === "hold";
 };
@@ -176,10 +183,17 @@ const newLine = () => {
   const address = new URL(page.dataset.socket, location.href);
   address.protocol = address.protocol.replace("http", "ws");
   address.searchParams.set("lang", document.documentElement.lang);
-  state = null; silenced = pressing = false;
+  state = null; silenced = pressing = false; byId("begin").disabled = false;
   line = new Line(address.href, {
     onState: showState,
-    onRefused: (problem) => { leave(); showRefused(problem); },
+    onRefused: (problem) => {
+      if (problem.type === "/problems/live-over" && state?.order) { // it ended while the connection was away
+        state = { ...state, state: "ended", why: problem.why };
+        showEnd();
+        return;
+      }
+      leave(); showRefused(problem);
+    },
     onLost: () => {
       if (state) { state = { ...state, state: "held", may_speak: false, left_s: Math.max(0, state.left_s) }; showLamp(); }
     },
@@ -236,7 +250,7 @@ if (page.dataset.mayAct) {
   byId("device").addEventListener("change", () => { if (capture.running) startCapture(byId("device").value); });
   byId("improved").addEventListener("change", () => { if (capture.running) startCapture(byId("device").value); });
   byId("hear").addEventListener("change", () => capture.hear(byId("hear").checked));
-  byId("begin").addEventListener("click", () => { byId("begin").disabled = true; line?.begin(); setTimeout(() => { byId("begin").disabled = false; }, 3000); });
+  byId("begin").addEventListener("click", () => { byId("begin").disabled = true; line?.begin(); });
   byId("give-up").addEventListener("click", leave);
   byId("stop").addEventListener("click", () => { byId("stop").disabled = true; line?.close(); });
   byId("go-on").addEventListener("click", goOn);
