@@ -2,7 +2,7 @@
 
 An answer is wrong by half of its way at most, whoever delayed what on it: if the question took no time at all and the answer
 all of it, or the reverse (RFC 5905 §8). So every answer is an interval that holds the truth, and an attacker who delays some
-can only make theirs wider: the line stays inside all of them, and the narrowest one draws it.
+can only make theirs wider: the line stays inside all of them, and the narrowest ones draw it.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ MOST_SAMPLES = 64
 DRIFT_PPM = 100  # two crystals of ±50 ppm, at their worst against each other
 WANDER_PPM = 15  # what is left when the rate is known: our error and its warmth (RFC 5905 §7.1, PHI)
 RATE_OVER_S, RATE_WITHIN_PPM = 50.0, 5.0  # a rate that is known no better would make the time swing
+FEW = 2.0**-4  # those whose error is at most twice the best one's
 STAMP_US = 20  # reading a clock and saying so takes this long
 
 
@@ -87,12 +88,25 @@ class Samples:
         best = min(self.taken, key=lambda one: one.error_at(now, DRIFT_PPM))
         rate_ppm = self._rate_ppm(best)
         wander_ppm = DRIFT_PPM if rate_ppm is None else WANDER_PPM
-        drawn_us = best.us(now) + (now - best.at) * (rate_ppm or 0.0)
+        drawn_us = best.us(now) + self._beside(best, now, rate_ppm or 0.0, wander_ppm)
         low = max(one.us(now) - one.error_at(now, DRIFT_PPM) for one in self.taken)
         high = min(one.us(now) + one.error_at(now, DRIFT_PPM) for one in self.taken)
         inside_us = round(min(max(drawn_us, low), high))
         error_us = min(best.error_at(now, wander_ppm), max(high - inside_us, inside_us - low))
         return TimeLine(now, inside_us, (rate_ppm or 0.0) * 1e-6, ceil(error_us), wander_ppm)
+
+    def _beside(self, best: Sample, now: float, rate_ppm: float, wander_ppm: float) -> float:
+        """How far from the best answer the mean of the quickest few is: what chance delayed in one of them is evened out, which
+        leaves a third less error than the best one alone."""
+        total = weights = 0.0
+        least = best.error_at(now, wander_ppm)
+        for one in self.taken:
+            weight = (least / one.error_at(now, wander_ppm)) ** 4
+            if weight < FEW:
+                continue
+            total += weight * (one.us(now) + (now - one.at) * rate_ppm - best.us(now))
+            weights += weight
+        return total / weights
 
     def _rate_ppm(self, best: Sample) -> float | None:
         """By how much the server's seconds are shorter than ours, from the best answer and an older one. None while that
