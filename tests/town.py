@@ -13,7 +13,7 @@ from broadcast.domain.area_import import read_table
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.officers import Officer, Role
 from broadcast.domain.speakers import Speaker, default_id
-from broadcast.domain.spoken import Preview, Script, SpokenNote, VoiceThere
+from broadcast.domain.spoken import Layout, Preview, Script, SpokenNote, VoiceThere
 from broadcast.domain.templates import read_templates
 from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets
@@ -40,7 +40,7 @@ from broadcast.web.services import Services
 from config.areas import load_packaged
 from config.templates import packaged_templates
 from endpoints.arbitration import QuietHours
-from endpoints.protocol import Hello, Kind, Order, OrderRule, Reason, Stage
+from endpoints.protocol import Hello, Kind, OrderRule, Reason, Stage
 from endpoints.sealing import Ed25519Signer
 from tests.memory_store import MemoryStore
 from tests.no_live import no_live
@@ -131,9 +131,8 @@ class QuickSpeech:
             return made
         return replace(made, asset=hashlib.sha256(repr((made.asset, script.bed, script.rate)).encode()).digest())
 
-    async def whole(self, order: Order) -> Spoken | None:
-        layout = repr((order.asset, order.tone, order.repeats, order.gap_ms, order.closing))
-        return Spoken(hashlib.sha256(layout.encode()).digest(), 50_000, order.sound_ms)
+    async def whole(self, layout: Layout) -> Spoken | None:
+        return Spoken(hashlib.sha256(repr(layout).encode()).digest(), 50_000, 60_000)
 
     async def preview(self, text: str, *, exercise: bool, voice: str, rate: int) -> Preview:
         spoken = await self.speak(text, exercise=exercise)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from endpoints.protocol import Order, Tone
+
 SLOWEST, FASTEST = 100, 250  # words a minute of a synthetic voice; 0 is the installation's own
 MAX_BED_MS = 15_000
 
@@ -29,6 +31,24 @@ class Script:
     voice: str = ""
     rate: int = 0
     bed: Bed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a file is sounded: after a built-in tone, so often, with gaps, before a closing tone.
+
+    :param asset: empty: the tone alone, as often.
+    """
+
+    asset: bytes
+    tone: Tone
+    repeats: int
+    gap_ms: int
+    closing: Tone
+
+    @classmethod
+    def of(cls, order: Order) -> "Layout":
+        return cls(order.asset, order.tone, order.repeats, order.gap_ms, order.closing)
 
 
 @dataclass(frozen=True, slots=True)

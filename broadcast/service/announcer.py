@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from broadcast.domain.broadcasts import Sound, StartBroadcast
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.spoken import Preview, Script
+from broadcast.domain.spoken import Layout, Preview, Script
 from broadcast.service.health import Health
 from broadcast.service.ports import Sounds, SpeechFailed, Spoken, Studio
 from endpoints.protocol import Kind, Order
@@ -95,9 +95,9 @@ class Announcer:
             raise SpeechFailed("it takes too long") from None
         return Sound(made.asset, made.asset_bytes, made.asset_ms), made
 
-    async def whole(self, order: Order) -> Spoken | None:
-        """All that a speaker sounds of an order, in one file. None: it is too long for that. :raises SpeechFailed:"""
-        return await self._speech.whole(order)
+    async def whole(self, layout: Layout) -> Spoken | None:
+        """All that a speaker sounds of it, in one file. None: it is too long for that. :raises SpeechFailed:"""
+        return await self._speech.whole(layout)
 
     async def _sound_of(self, command: StartBroadcast) -> Wording:
         if (file := self._recorded(command)) is not None:

@@ -32,6 +32,7 @@ from broadcast.domain.broadcasts import (
 )
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
+from broadcast.domain.spoken import Layout
 from broadcast.service.announcer import Announcer, Rehearsal
 from broadcast.service.boards import Boards, Name
 from broadcast.service.estate import Estate
@@ -284,7 +285,7 @@ class Broadcasts:
         self.must_be_right(command, by)
         sound, made = await self._announcer.preview(command)
         order = self._compose(command, sound, by=by, note="").order
-        return Rehearsal(order, made, await self._announcer.whole(order) if whole else None)
+        return Rehearsal(order, made, await self._announcer.whole(Layout.of(order)) if whole else None)
 
     async def get(self, broadcast: str) -> Broadcast:
         """:raises UnknownBroadcast: there is none of that id."""

@@ -17,9 +17,9 @@ from broadcast.domain.programme_versions import PlanVersion, Version
 from broadcast.domain.programmes import Content
 from broadcast.domain.proofs import Proved, Witnessed
 from broadcast.domain.speakers import Speaker
-from broadcast.domain.spoken import Preview, Script
+from broadcast.domain.spoken import Layout, Preview, Script
 from endpoints.delivery import State
-from endpoints.protocol import Order, Reason, Stage
+from endpoints.protocol import Reason, Stage
 
 T = TypeVar("T")
 
@@ -377,7 +377,7 @@ class Studio(Speech, Protocol):
         self, script: Script, *, urgent: bool
     ) -> Preview: ...  # the same script gives the same file; urgent: a trigger waits; SpeechFailed, InvalidRequest
     async def whole(
-        self, order: Order
+        self, layout: Layout
     ) -> Spoken | None: ...  # all that a speaker sounds of it, to be listened to; None: too long; SpeechFailed
 
 

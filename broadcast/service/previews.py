@@ -8,9 +8,10 @@ from broadcast.clock import Clock
 from broadcast.domain.broadcasts import MAX_TEXT, Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
-from broadcast.domain.spoken import Preview, VoiceThere
+from broadcast.domain.spoken import Layout, Preview, VoiceThere
 from broadcast.service.announcer import Rehearsal
 from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.ports import Spoken
 from broadcast.service.rate_limits import Buckets
 
 AT_ONCE, PER_MIN = 10, 20  # of one officer: as fast as anybody types, and no more than the worker can do
@@ -28,6 +29,7 @@ class Voice(Protocol):
     """The voices, and the file of a text: the same text, voice and rate give the same file."""
 
     async def voices(self) -> Sequence[VoiceThere]: ...  # the default first
+    async def whole(self, layout: Layout) -> Spoken | None: ...  # None: too long; SpeechFailed
     async def preview(
         self, text: str, *, exercise: bool, voice: str, rate: int
     ) -> Preview: ...  # voice empty, rate 0: the installation's; InvalidRequest, SpeechFailed
@@ -66,6 +68,16 @@ class Previews:
         self._broadcasts.must_be_right(command, by)
         self._take(by)
         return await self._broadcasts.rehearse(command, by=by, whole=whole)
+
+    async def whole(self, layout: Layout, *, by: Officer, again: bool) -> Spoken | None:
+        """One file of all that a speaker sounds; None: it is too long to be made.
+
+        :param again: it was had before, and a further piece of it is asked for.
+        """
+        by.must_command("preview")
+        if not again:
+            self._take(by)
+        return await self._voice.whole(layout)
 
     def _take(self, by: Officer) -> None:
         wait_s = self._buckets.wait_s(by.name)

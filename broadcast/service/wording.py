@@ -90,6 +90,11 @@ class Wording:
             utc_offset=self._utc_offset,
         )
 
+    def now(self) -> str:
+        """This moment in the words of the clock."""
+        now_ms = self._clock.now_ms()
+        return self._moment(now_ms, now_ms)
+
     def issuer_of(self, officer: Officer) -> str:
         """Who speaks: the officer's area and what speaks there."""
         tree = self._estate.tree

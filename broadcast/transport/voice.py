@@ -19,9 +19,8 @@ from audio_assets.rendering import (
 from audio_assets.voices import DEFAULT_VOICE
 from audio_assets.worker import RenderWorker, Under
 from broadcast.domain.broadcasts import Fault, InvalidRequest
-from broadcast.domain.spoken import Preview, Script, SpokenNote, VoiceThere
+from broadcast.domain.spoken import Layout, Preview, Script, SpokenNote, VoiceThere
 from broadcast.service.ports import SpeechFailed, Spoken
-from endpoints.protocol import Order
 
 
 class WorkerSpeech:
@@ -57,11 +56,11 @@ class WorkerSpeech:
         there = await asyncio.to_thread(self._worker.voices)
         return sorted((VoiceThere(one.name, one.instant) for one in there), key=lambda one: one.name != self._voice)
 
-    async def whole(self, order: Order) -> Spoken | None:
+    async def whole(self, layout: Layout) -> Spoken | None:
         """All that a speaker sounds of it; None: it is too long to be made. :raises SpeechFailed:"""
         try:
             made = await self._worker.whole(
-                order.asset, tone=order.tone, repeats=order.repeats, gap_ms=order.gap_ms, closing=order.closing
+                layout.asset, tone=layout.tone, repeats=layout.repeats, gap_ms=layout.gap_ms, closing=layout.closing
             )
         except AudioTooLong:
             return None

@@ -16,6 +16,9 @@ from broadcast.web import (
     broadcasts,
     composing,
     desk,
+    desk_endings,
+    desk_sound,
+    desk_templates,
     estate,
     events,
     health,
@@ -89,6 +92,9 @@ def make_app(services: Services, *, language: str = "zh-CN", trust_forwarded: bo
     programme_pages.add_to(app)
     live.add_to(app)
     desk.add_to(app)
+    desk_endings.add_to(app)
+    desk_sound.add_to(app)
+    desk_templates.add_to(app)
     app.on_response_prepare.append(_secured)
     app.on_shutdown.append(_end_streams)
     return app

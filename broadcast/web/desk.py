@@ -4,30 +4,34 @@ It stays as the fall-back beside the full console. GET never changes anything; e
 """
 
 import secrets
+from dataclasses import replace
 from typing import NoReturn
 
 from aiohttp import web
-from multidict import MultiDictProxy
 
-from broadcast.domain.broadcasts import Broadcast, Fault, InvalidRequest, StartBroadcast
+from broadcast.domain.broadcasts import Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
+from broadcast.service.announcer import SoundChanged
 from broadcast.service.officers import NotSignedIn, TooManyTries, WrongPassword
 from broadcast.service.once import OnceKey
 from broadcast.service.reach import Reached, place_of
 from broadcast.service.skew import achieved
 from broadcast.web.bodies import read_form
 from broadcast.web.broadcasts import rungs
+from broadcast.web.desk_endings import endings_shown
+from broadcast.web.desk_parts import HOME, go, one_of, our_form
+from broadcast.web.desk_sound import rehearsed, sound_shown
+from broadcast.web.desk_templates import template_form, worded
 from broadcast.web.forms import Draft, by_field, must_type_number
 from broadcast.web.openapi import Call
 from broadcast.web.pages import get_static, language_of, page
-from broadcast.web.places import choices, clearable, target_words
+from broadcast.web.places import choices, target_words
 from broadcast.web.problems import faults_of, status_of, title_of
 from broadcast.web.services import SERVICES
-from broadcast.web.session import give_cookies, must_be_our_form, officer_of, sign_in, take_cookie, token_of
-from broadcast.web.words import Words
+from broadcast.web.session import give_cookies, officer_of, sign_in, take_cookie, token_of
+from broadcast.web.words import LANGUAGES, Words
 
-HOME = "/emergency"
 PAGES = (HOME, "/sounds", "/programmes", "/live")  # below which people look at the answers
 
 
@@ -52,15 +56,15 @@ async def enter(request: web.Request) -> web.Response:
     except (WrongPassword, TooManyTries) as err:
         problem = title_of(err, Words(language_of(request)))
         return page(request, "sign_in.html", status=int(status_of(err)), problem=problem, name=name)
-    response = _go(HOME)
+    response = go(HOME)
     give_cookies(request, response, who)
     return response
 
 
 async def leave(request: web.Request) -> web.Response:
-    await _our_form(request)
+    await our_form(request)
     await request.app[SERVICES].officers.sign_out(token_of(request))
-    response = _go(HOME)
+    response = go(HOME)
     take_cookie(response)
     return response
 
@@ -71,7 +75,7 @@ async def ask_password(request: web.Request) -> web.Response:
 
 async def change_password(request: web.Request) -> web.Response:
     """One's own, with the old one typed again; every other session of this officer ends."""
-    officer, fields = await _our_form(request)
+    officer, fields = await our_form(request)
     old, new, again = (str(fields.get(name, "")) for name in ("old", "new", "again"))
     words = Words(language_of(request))
     try:
@@ -82,7 +86,7 @@ async def change_password(request: web.Request) -> web.Response:
     except (WrongPassword, TooManyTries, InvalidRequest) as err:
         wrong, problem = by_field(faults_of(err, words)), title_of(err, words)
         return page(request, "password.html", officer=officer, status=int(status_of(err)), problem=problem, wrong=wrong)
-    response = _go(HOME)
+    response = go(HOME)
     give_cookies(request, response, await sign_in(request, officer.name, new))
     return response
 
@@ -101,46 +105,52 @@ async def desk(request: web.Request) -> web.Response:
 
 async def correct(request: web.Request) -> web.Response:
     """The form once more, filled with what is on the air."""
-    officer, broadcast = await _one(request)
+    officer, broadcast = await one_of(request)
     return await _desk(request, officer, Draft.of(broadcast, request.app[SERVICES].clock.now_ms()))
 
 
 async def confirm(request: web.Request) -> web.Response:
     """What would happen, computed from the live state; the key that makes the act happen once is made here."""
-    officer, fields = await _our_form(request)
+    officer, fields = await our_form(request)
     draft = Draft.read(fields)
     if "change" in fields:
-        return await _desk(request, officer, draft)
+        return await _again(request, officer, draft)
     try:
-        command, reached = _checked(request, officer, draft)
+        draft, command, reached = _checked(request, officer, draft)
     except InvalidRequest as err:
-        return await _desk(request, officer, draft, err)
-    return _confirm_page(request, officer, draft, command, reached, key=secrets.token_urlsafe(18))
+        return await _again(request, officer, draft, err)
+    return await _confirm_page(request, officer, draft, command, reached, key=secrets.token_urlsafe(18))
 
 
 async def start(request: web.Request) -> web.Response:
     """Do it; a second click or a repeated request does nothing more."""
-    officer, fields = await _our_form(request)
+    officer, fields = await our_form(request)
     draft, key = Draft.read(fields), str(fields.get("key", ""))[:100]
     try:
-        command, reached = _checked(request, officer, draft)
+        draft, command, reached = _checked(request, officer, draft)
     except InvalidRequest as err:
-        return await _desk(request, officer, draft, err)
+        return await _again(request, officer, draft, err)
     wanted = str(fields.get("villages", ""))
     if must_type_number(command, reached) and (not wanted.isdigit() or str(fields.get("typed", "")).strip() != wanted):
-        return _confirm_page(request, officer, draft, command, reached, key=key, wrong=True)
+        return await _confirm_page(request, officer, draft, command, reached, key=key, wrong=True)
     once = OnceKey.of(key, "desk", draft.hidden()) if key else None
     service = request.app[SERVICES].broadcasts
-    if draft.update:
-        outcome = await service.update(draft.update, command, by=officer, once=once)
-    else:
-        outcome = await service.start(command, by=officer, once=once)
-    return _go(f"{HOME}/broadcasts/{outcome.ids[0]}")
+    try:
+        if draft.update:
+            outcome = await service.update(draft.update, command, by=officer, once=once)
+        else:
+            outcome = await service.start(command, by=officer, once=once)
+    except SoundChanged as err:
+        key = secrets.token_urlsafe(18)
+        return await _confirm_page(request, officer, draft, command, reached, key=key, changed=err)
+    return go(f"{HOME}/broadcasts/{outcome.ids[0]}")
 
 
-def _checked(request: web.Request, officer: Officer, draft: Draft) -> tuple[StartBroadcast, Reached]:
+def _checked(request: web.Request, officer: Officer, draft: Draft) -> tuple[Draft, StartBroadcast, Reached]:
     services = request.app[SERVICES]
+    draft, unfilled = worded(services, officer, draft)
     command, faults = draft.command()
+    faults += unfilled
     try:
         services.broadcasts.must_be_right(command, officer)
     except InvalidRequest as err:
@@ -149,13 +159,22 @@ def _checked(request: web.Request, officer: Officer, draft: Draft) -> tuple[Star
         raise
     if faults:
         raise InvalidRequest(faults)
-    return command, services.reach.of(command, by=officer)
+    return draft, command, services.reach.of(command, by=officer)
 
 
 def _refuse(*errors: InvalidRequest) -> NoReturn:
     joined = InvalidRequest([])
     joined.errors = [fault for err in errors for fault in err.errors]
     raise joined
+
+
+async def _again(
+    request: web.Request, officer: Officer, draft: Draft, err: BroadcastError | None = None
+) -> web.Response:
+    """The form that it came from, with what was typed and what is wrong with it."""
+    if draft.template:
+        return template_form(request, officer, draft, err)
+    return await _desk(request, officer, draft, err)
 
 
 async def _desk(
@@ -175,11 +194,13 @@ async def _desk(
         faults=faults,
         wrong=by_field(faults),
         choices=choices(services.estate.tree, officer.area),
+        templates=list(services.wording.templates.values()),
+        words_at=LANGUAGES.index(words.language),
         recent=recent,
     )
 
 
-def _confirm_page(
+async def _confirm_page(
     request: web.Request,
     officer: Officer,
     draft: Draft,
@@ -188,14 +209,19 @@ def _confirm_page(
     *,
     key: str,
     wrong: bool = False,
+    changed: SoundChanged | None = None,
 ) -> web.Response:
-    services = request.app[SERVICES]
+    services, words = request.app[SERVICES], Words(language_of(request))
+    rehearsal = await rehearsed(services, replace(command, heard=b""), officer)
+    draft = replace(draft, heard=rehearsal.order.asset.hex() if rehearsal else "")
     return page(
         request,
         "confirm.html",
         officer=officer,
-        status=422 if wrong else 200,
+        status=409 if changed else 422 if wrong else 200,
         draft=draft,
+        changed=title_of(changed, words) if changed else "",
+        sound=sound_shown(rehearsal, words),
         reached=reached,
         where=target_words(services.estate, command),
         key=key,
@@ -225,6 +251,7 @@ async def live(request: web.Request) -> web.Response:
         view=view,
         missing=services.wall.missing(view, rows),
         is_live=is_live,
+        endings=endings_shown(services, broadcast) if broadcast and is_live else None,
         pending=is_live and broadcast is not None and services.boards.is_pending(broadcast),
         where=target_words(services.estate, broadcast.order) if broadcast else "",
         skew=achieved(broadcast, rows, estate=services.estate, speakers=services.speakers) if broadcast else None,
@@ -235,26 +262,36 @@ async def live(request: web.Request) -> web.Response:
 
 async def ladder(request: web.Request) -> web.Response:
     """One township or village: every speaker with all that it reported."""
-    officer, broadcast = await _one(request)
+    officer, broadcast = await one_of(request)
     services, area = request.app[SERVICES], request.match_info["area"]
     place = place_of(services.estate.tree, services.estate.tree.area(area).code)
     found = await rungs(Call(request, officer), broadcast, area=area)
-    return page(request, "ladder.html", officer=officer, broadcast=broadcast, place=place, rungs=found)
+    is_live = broadcast.is_live(services.clock.now_ms())
+    return page(
+        request,
+        "ladder.html",
+        officer=officer,
+        broadcast=broadcast,
+        area=area,
+        place=place,
+        rungs=found,
+        endings=endings_shown(services, broadcast) if is_live else None,
+    )
 
 
 # ---- stopping -----------------------------------------------------------------------------------------------------------------
 
 
 async def ask_stop(request: web.Request) -> web.Response:
-    officer, broadcast = await _one(request)
+    officer, broadcast = await one_of(request)
     return page(request, "stop.html", officer=officer, broadcast=broadcast)
 
 
 async def stop(request: web.Request) -> web.Response:
-    officer, _ = await _our_form(request)
+    officer, _ = await our_form(request)
     broadcast = request.match_info["broadcast"]
     await request.app[SERVICES].broadcasts.stop(broadcast, by=officer)
-    return _go(f"{HOME}/broadcasts/{broadcast}")
+    return go(f"{HOME}/broadcasts/{broadcast}")
 
 
 async def ask_stop_all(request: web.Request) -> web.Response:
@@ -271,46 +308,9 @@ async def ask_stop_all(request: web.Request) -> web.Response:
 
 
 async def stop_all(request: web.Request) -> web.Response:
-    officer, _ = await _our_form(request)
+    officer, _ = await our_form(request)
     await request.app[SERVICES].broadcasts.stop_all(by=officer)
-    return _go(HOME)
-
-
-async def ask_all_clear(request: web.Request) -> web.Response:
-    officer, broadcast = await _one(request)
-    tree = request.app[SERVICES].estate.tree
-    places = [(code, place_of(tree, code)) for code in clearable(tree, broadcast.order, officer.area)]
-    key = secrets.token_urlsafe(18)
-    return page(request, "all_clear.html", officer=officer, broadcast=broadcast, places=places, key=key)
-
-
-async def all_clear(request: web.Request) -> web.Response:
-    officer, fields = await _our_form(request)
-    areas, text = tuple(map(str, fields.getall("areas", []))), str(fields.get("text", "")).strip()
-    key, broadcast = str(fields.get("key", ""))[:100], request.match_info["broadcast"]
-    once = OnceKey.of(key, "all-clear", broadcast, areas, text) if key else None
-    service = request.app[SERVICES].broadcasts
-    outcome = await service.all_clear(broadcast, by=officer, areas=areas, text=text, once=once)
-    return _go(f"{HOME}/broadcasts/{outcome.ids[0]}")
-
-
-# ---- inside -------------------------------------------------------------------------------------------------------------------
-
-
-async def _one(request: web.Request) -> tuple[Officer, Broadcast]:
-    officer = await officer_of(request)
-    return officer, await request.app[SERVICES].wall.get(request.match_info["broadcast"], by=officer)
-
-
-async def _our_form(request: web.Request) -> tuple[Officer, MultiDictProxy[str]]:
-    officer = await officer_of(request)
-    fields = await read_form(request)
-    must_be_our_form(request, str(fields.get("mark", "")))
-    return officer, fields
-
-
-def _go(where: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": where})
+    return go(HOME)
 
 
 def add_to(app: web.Application) -> None:
@@ -330,7 +330,5 @@ def add_to(app: web.Application) -> None:
     app.router.add_get(f"{one}/areas/{{area}}", ladder)
     app.router.add_get(f"{one}/stop", ask_stop)
     app.router.add_post(f"{one}/stop", stop)
-    app.router.add_get(f"{one}/all-clear", ask_all_clear)
-    app.router.add_post(f"{one}/all-clear", all_clear)
     app.router.add_get(f"{HOME}/stop-all", ask_stop_all)
     app.router.add_post(f"{HOME}/stop-all", stop_all)

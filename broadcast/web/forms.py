@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from multidict import MultiDictProxy
 
 from broadcast.domain.broadcasts import Broadcast, Fault, StartBroadcast
+from broadcast.domain.templates import Filling
 from broadcast.service.reach import Reached
 from endpoints.protocol import Kind, Severity
 
@@ -18,6 +19,7 @@ SEVERITIES = {
     "blue": Severity.BLUE,
     "unknown": Severity.UNKNOWN,
 }
+GAP = "gap-"  # before the name of a template's own gap
 CHARACTERS_PER_S = 4.0  # Mandarin at 160 words a minute; only for the estimate on the page
 
 
@@ -26,6 +28,9 @@ class Draft:
     """The fields as they were typed.
 
     :param update: the broadcast that this one corrects, or empty.
+    :param template: whose words it has, made anew from the gaps at every step: what is locked can't be changed on the way.
+    :param gaps: what stands in its gaps, as pairs of field and value.
+    :param heard: the file that the confirm page offered to be listened to, in hexadecimal.
     """
 
     kind: str = "emergency"
@@ -40,6 +45,9 @@ class Draft:
     exercise: bool = False
     asset: str = ""
     update: str = ""
+    template: str = ""
+    gaps: tuple[tuple[str, str], ...] = ()
+    heard: str = ""
     faults: list[Fault] = field(default_factory=list)
 
     @classmethod
@@ -60,6 +68,9 @@ class Draft:
             exercise=one("exercise") == "1",
             asset=one("asset"),
             update=one("update"),
+            template=one("template")[:40],
+            gaps=tuple((name, str(value).strip()) for name, value in fields.items() if is_gap(name)),
+            heard=one("heard"),
         )
 
     @classmethod
@@ -105,6 +116,7 @@ class Draft:
             repeats=_number(self.repeats),
             exercise=self.exercise,
             asset=bytes.fromhex(self.asset) if is_asset else b"",
+            heard=bytes.fromhex(self.heard) if re.fullmatch("[0-9a-f]{64}", self.heard) else b"",
         )
         return command, faults
 
@@ -115,12 +127,33 @@ class Draft:
         pairs += [("excluded", code) for code in self.excluded]
         pairs += [("kind", self.kind), ("severity", self.severity), ("headline", self.headline), ("text", self.text)]
         pairs += [("minutes", self.minutes), ("repeats", self.repeats), ("update", self.update), ("asset", self.asset)]
+        pairs += [("template", self.template), *self.gaps] if self.template else []
         return [*pairs, ("exercise", "1")] if self.exercise else pairs
+
+    def gap(self, name: str, default: str = "") -> str:
+        """What was typed into a gap."""
+        return dict(self.gaps).get(name, default)
+
+    def filling(self) -> Filling:
+        """What stands in the gaps; what is no number of an action is one that is not offered."""
+        return Filling(
+            SEVERITIES.get(self.severity, Severity.UNKNOWN),
+            self.gap("place"),
+            self.gap("when"),
+            self.gap("until"),
+            tuple(_number(value) for name, value in self.gaps if name == "actions"),
+            {name.removeprefix(GAP): value for name, value in self.gaps if name.startswith(GAP) and value},
+        )
 
     @property
     def seconds(self) -> int:
         """About how long the text takes to say, once."""
         return round(len(self.text) / CHARACTERS_PER_S)
+
+
+def is_gap(name: str) -> bool:
+    """Whether a field of the form belongs to a template."""
+    return name in ("place", "when", "until", "actions") or name.startswith(GAP)
 
 
 def must_type_number(command: StartBroadcast, reached: Reached) -> bool:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from broadcast.domain.broadcasts import InvalidRequest, StartBroadcast, day_of
-from broadcast.domain.spoken import Preview, Script
+from broadcast.domain.spoken import Layout, Preview, Script
 from broadcast.server import Server
 from broadcast.service.broadcasts import StoppedMeanwhile
 from broadcast.service.ports import SpeechFailed, Spoken
 from config.settings import load
 from endpoints.delivery import State
-from endpoints.protocol import Held, Kind, Order, Severity
+from endpoints.protocol import Held, Kind, Severity
 from endpoints.simulator import Simulator
 from tests.system.city import CITY, OFFICER, RED, City, city, environment, some_speakers, until
 
@@ -30,7 +30,7 @@ class SlowSpeech:
         spoken = await self.speak(script.text, exercise=script.exercise)
         return Preview(spoken.asset, spoken.asset_bytes, spoken.asset_ms, script.text, script.text, "espeak", ())
 
-    async def whole(self, order: Order) -> Spoken | None:
+    async def whole(self, layout: Layout) -> Spoken | None:
         return None
 
     async def speak(self, text: str, *, exercise: bool) -> Spoken:

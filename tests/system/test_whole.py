@@ -11,7 +11,7 @@ import pytest
 from audio_assets.codec import decode, encode, measure
 from audio_assets.library import AssetLibrary
 from audio_assets.tones import melody
-from broadcast.domain.spoken import Bed, Script
+from broadcast.domain.spoken import Bed, Layout, Script
 from broadcast.transport.voice import WorkerSpeech, open_voice
 from endpoints.protocol import Kind, Order, Tone
 from endpoints.score import segments_of
@@ -85,7 +85,7 @@ async def test_what_is_heard_before_is_what_sounds(
         made = await speech.make(script, urgent=False)
         file = {"asset": made.asset, "asset_bytes": made.asset_bytes, "asset_ms": made.asset_ms}
     order = an_order("o-1", kind=kind, **layout, **file)
-    whole = await speech.whole(order)
+    whole = await speech.whole(Layout.of(order))
     assert whole is not None
     assert whole.asset_ms == pytest.approx(order.sound_ms, abs=5), "each sound is said to a whole millisecond"
     heard = samples(decode(library.get(whole.asset)).data)

@@ -182,7 +182,7 @@ async def test_correction_and_all_clear_start_from_what_is_on_air() -> None:
         done = await person.sends(clear.action(), clear.sent(areas=TOWNSHIP))
         assert done.status == 200
         texts = sorted(one.text for one in there.services.broadcasts.live())
-        assert len(texts) == 2 and any("警报解除" in text for text in texts)
+        assert len(texts) == 2 and any("现在解除" in text for text in texts)
 
 
 async def test_stop_all_names_what_it_stops_and_stops_it() -> None:
