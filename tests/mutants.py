@@ -139,7 +139,7 @@ MUTANTS = (
     M("neighbours rejoin out of step", "air", "return from_ms, order.not_before_ms + from_ms", "return from_ms, None"),
     M("the sound card is not told the time", "air", "        return 0, order.not_before_ms\n", "        return 0, None\n"),
     M("nothing is handed over ahead", "air", "return soon if soon is not None and soon.not_before_ms > now_ms and not _is_live(soon) else None", "return None"),
-    M("an emergency does not join its neighbours", "air", " or (late_ms <= IN_TIME_MS and _has_tone_to_spare(order)):", ":"),
+    M("an emergency does not join its neighbours", "air", " or late_ms <= _may_be_late_ms(order):", ":"),
     M("a notice does not wait for its neighbours", "air", "order.kind in (Kind.ROUTINE, Kind.NOTICE) and late_ms", "order.kind is Kind.ROUTINE and late_ms"),
     M("what waited for its file is missed for no reason", "air", "return Reason.STREAM_LOST if on_air.order.stream else Reason.ASSET_MISSING", "return otherwise"),
     M("what waited for quiet hours is missed for no reason", "air", "        if progress.reason is Reason.QUIET_HOURS:\n            return Reason.QUIET_HOURS\n", ""),
