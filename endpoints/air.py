@@ -195,18 +195,19 @@ class Air:
     def _settle(self, orders: Mapping[str, Order], rule: OrderRule, now_ms: int, now: float) -> bool:
         """One try; False when the order chosen came to its end at once."""
         winner = self._winner(orders, rule, now_ms)
-        was, anew = self._on_air, False
+        was, anew, words_only = self._on_air, False, False
         if was is not None:
             if winner is None or winner.id != was.order.id:
                 self._interrupt(was, winner, now_ms, now)
             elif _sound_of(winner) != _sound_of(was.order):
                 anew = was.started_at is not None  # with another sound
+                words_only = anew and not was.order.parts and was.heard_ms(now) >= TONE_LEFT_MS
             else:
                 self._go_on(was, winner, now_ms)
                 return True
             self._leave(now)
             self.out.append(Stop(was.order.id))
-        return winner is None or self._put_on(winner, now_ms, anew=anew)
+        return winner is None or self._put_on(winner, now_ms, anew=anew, words_only=words_only)
 
     def _winner(self, orders: Mapping[str, Order], rule: OrderRule, now_ms: int) -> Order | None:
         """What should sound now; in silence, what will begin in a moment and can be handed to the sound card already."""
@@ -227,13 +228,15 @@ class Air:
             was.volume_percent = percent
             self.out.append(Volume(order.id, percent))
 
-    def _put_on(self, order: Order, now_ms: int, *, anew: bool) -> bool:
+    def _put_on(self, order: Order, now_ms: int, *, anew: bool, words_only: bool) -> bool:
         progress = self._ledger[order.id]
         begun = bool(progress.first_started_ms)
         if not begun and self._is_beyond_budget(order, now_ms):
             self._ledger.note(order.id, Stage.REFUSED, Reason.BUDGET, now_ms)
             return False
         from_ms, at_ms = _where_and_when(order, progress, now_ms, anew=anew)
+        if words_only and at_ms is None and from_ms == 0:  # its tone has been heard; the words that were late come after it
+            from_ms = TONE_MS[order.tone]
         if _is_live(order) or from_ms < order.sound_ms:
             volume_percent = self.volume_percent(order, max(now_ms, order.not_before_ms))
             self._on_air = _OnAir(order, from_ms, volume_percent, at_ms)

@@ -398,6 +398,17 @@ def test_words_that_come_after_the_tone_was_played_out_are_still_said() -> None:
     assert rig.last() == (FINISHED, NONE)
 
 
+@pytest.mark.parametrize(("late_s", "from_ms"), [(2.5, 0), (3.5, 4_000), (4.5, 4_000), (8, 4_000)])
+def test_words_that_come_while_the_tone_sounds_do_not_begin_it_anew(late_s: float, from_ms: int) -> None:
+    """Early ones join the tone in step, from its place; later ones follow it at once."""
+    rig = Rig().told().board(SERVER.board(1, order(repeats=2, gap_ms=1_500))).after(late_s)
+    assert rig.last()[0] is Stage.SOUNDING
+    words = order(revision=2, repeats=2, gap_ms=1_500, asset=b"w" * 32, asset_bytes=9, asset_ms=9_000)
+    rig.board(SERVER.board(2, words))
+    assert heard(rig) == [("o-1", 0), ("o-1", from_ms)]
+    assert rig.after(60).last() == (FINISHED, NONE)
+
+
 def test_an_interrupted_order_whose_sound_was_changed_begins_anew() -> None:
     programme = routine(resume=Resume.CONTINUE)
     rig = Rig().told().board(SERVER.board(1, programme)).after(10).board(SERVER.board(2, programme, order())).after(11)
