@@ -32,7 +32,7 @@ class Sample:
         way_us = trip_us - (sent_us - received_us)
         if way_us < 0:  # its clock was set in between
             way_us = trip_us
-        return cls(now, sent_us + way_us // 2, way_us // 2 + STAMP_US)
+        return cls(now, sent_us + way_us // 2, way_us // 2 + STAMP_US + trip_us * DRIFT_PPM // 1_000_000)
 
     def us(self, at: float) -> int:
         """The server's time at another moment, were both clocks equally fast."""
@@ -88,23 +88,24 @@ class Samples:
         best = min(self.taken, key=lambda one: one.error_at(now, DRIFT_PPM))
         rate_ppm = self._rate_ppm(best)
         wander_ppm = DRIFT_PPM if rate_ppm is None else WANDER_PPM
-        drawn_us = best.us(now) + self._beside(best, now, rate_ppm or 0.0, wander_ppm)
-        low = max(one.us(now) - one.error_at(now, DRIFT_PPM) for one in self.taken)
-        high = min(one.us(now) + one.error_at(now, DRIFT_PPM) for one in self.taken)
+        middle = best.us(now) + (now - best.at) * (rate_ppm or 0.0)
+        least = best.error_at(now, wander_ppm)
+        low = max(middle - least, *(one.us(now) - one.error_at(now, DRIFT_PPM) for one in self.taken))
+        high = min(middle + least, *(one.us(now) + one.error_at(now, DRIFT_PPM) for one in self.taken))
+        drawn_us = middle + self._beside(middle, least, now, rate_ppm or 0.0, wander_ppm)
         inside_us = round(min(max(drawn_us, low), high))
-        error_us = min(best.error_at(now, wander_ppm), max(high - inside_us, inside_us - low))
+        error_us = max(high - inside_us, inside_us - low)
         return TimeLine(now, inside_us, (rate_ppm or 0.0) * 1e-6, ceil(error_us), wander_ppm)
 
-    def _beside(self, best: Sample, now: float, rate_ppm: float, wander_ppm: float) -> float:
+    def _beside(self, middle: float, least: float, now: float, rate_ppm: float, wander_ppm: float) -> float:
         """How far from the best answer the mean of the quickest few is: what chance delayed in one of them is evened out, which
         leaves a third less error than the best one alone."""
         total = weights = 0.0
-        least = best.error_at(now, wander_ppm)
         for one in self.taken:
             weight = (least / one.error_at(now, wander_ppm)) ** 4
             if weight < FEW:
                 continue
-            total += weight * (one.us(now) + (now - one.at) * rate_ppm - best.us(now))
+            total += weight * (one.us(now) + (now - one.at) * rate_ppm - middle)
             weights += weight
         return total / weights
 
