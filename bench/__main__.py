@@ -23,6 +23,7 @@ BENCHES = {
     "preempt": "600 emergencies take the air from a long programme at one speaker, in real time",
     "plan_boards": "the plan of 718 areas on its boards: their size, an edit, the broker back, the server at rest",
     "live": "mouth to ear in one recording; 718 and more live listeners, the broker's CPU and the way's latency; amqtt's limit",
+    "skew": "how far apart four speakers begin and stay, against four snapclients in the same recording",
     "year": "a year of the plan of 718 areas: occurrences, clashes, and what one new programme meets",
 }
 
