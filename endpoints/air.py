@@ -2,7 +2,7 @@
 
 Neighbours begin in step: what has a time is handed to the sound card a moment before it. What gets the air at its time or after
 begins at once where it has a tone to spare, in the middle of what its neighbours sound; else a moment after its time, everywhere
-the same. An emergency never waits (docs/decisions/0007-start-in-step.md).
+the same. An emergency never waits (docs/decisions/0011-start-in-step.md).
 """
 
 from collections.abc import Mapping

@@ -306,7 +306,7 @@ def compose(
     """The broadcast that a checked command becomes, with its targets frozen.
 
     :param lead_ms: an instant so far ahead lets several speakers begin together; an emergency never waits for one
-        (docs/decisions/0007-start-in-step.md).
+        (docs/decisions/0011-start-in-step.md).
     """
     begins_ms = max(now_ms + (lead_ms if _begins_together(command) else 0), command.not_before_ms or now_ms)
     ends_ms = begins_ms + command.minutes * 60_000 if command.not_after_ms is None else command.not_after_ms
