@@ -98,6 +98,7 @@ class VoiceOutput:
         live: Streams | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.underruns = 0  # frames of silence since the start because the disk, or the decoder, was too slow
         self._live = live
         self._voice = make_voice(self._on_started, self._on_finished, self._on_failed)
         self._loop, self._now = asyncio.get_running_loop(), now
@@ -352,6 +353,9 @@ class VoiceOutput:
             return
         self._voice.stop(on_air.token)
         on_air.end()
+        if on_air.sound is not None and on_air.sound.underruns:
+            self.underruns += on_air.sound.underruns
+            log.warning("%s: the disk was too slow for %d frames", on_air.token, on_air.sound.underruns)
         if on_air.trouble:
             self._changed()
 

@@ -9,6 +9,7 @@ from array import array
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -110,6 +111,42 @@ def test_four_levels_interrupt_each_other_and_give_the_air_back_one_by_one(tmp_p
             assert [stage for stage, _ in here.stages("n")][-4:] == [SOUNDING, INTERRUPTED, SOUNDING, FINISHED]
             assert [stage for stage, _ in here.stages("e")][-4:] == [SOUNDING, INTERRUPTED, SOUNDING, FINISHED]
             assert here.stages("l")[-1] == (FINISHED, Reason.NONE)
+
+    run(story())
+
+
+def test_a_warning_is_heard_with_the_next_frame_whenever_it_comes_and_the_programme_with_the_one_after_its_end(
+    tmp_path: Path,
+) -> None:
+    """Forty times at random moments; in real time, with a disk and threads, it is `bench/preempt.py`."""
+    random = Random(1)
+
+    async def story() -> None:
+        async with booth(tmp_path, held=(R, E)) as here:
+            routine = an_order("r", R, resume=Resume.CONTINUE)
+            announced = replace(an_alarm("e", E, here.now_ms), not_before_ms=here.now_ms + 3_000_000, tone=Tone.NONE)
+            here.publish(routine, announced)
+            await asyncio.sleep(1)
+            asked, given_back = [], []
+            for n in range(40):
+                await asyncio.sleep(random.uniform(0.1, 0.4))
+                asked.append(here.studio.now_ms)
+                alarm = an_alarm("e", E, here.now_ms, tone=Tone.NONE, revision=n + 2)
+                here.publish(routine, alarm)
+                await asyncio.sleep(random.uniform(0.1, 0.4))
+                given_back.append(here.studio.now_ms)
+                here.publish(routine)
+            await asyncio.sleep(1)
+            heard, second = here.studio.heard(), E.samples[FRAME : 2 * FRAME]
+            for at_ms in asked:
+                frame = -(-at_ms // 20) * FRAME
+                places = [frame + late * FRAME for late in range(2)]
+                assert any(np.array_equal(heard[at + FRAME : at + 2 * FRAME], second) for at in places), at_ms
+            for at_ms in given_back:
+                frame = -(-at_ms // 20) * FRAME
+                piece = heard[frame + 2 * FRAME : frame + 4 * FRAME]
+                assert find(piece, R.samples[: 30 * RATE_HZ]).score > 0.99, at_ms
+            assert here.studio.output.underruns == 0
 
     run(story())
 
