@@ -14,7 +14,7 @@ from broadcast.server import Server
 from broadcast.service.presence import Presence
 from config.settings import load
 from endpoints.delivery import State
-from endpoints.protocol import Kind, Tone
+from endpoints.protocol import Kind, Severity, Tone
 from endpoints.provisioning import write_provisioning
 from tests.system.city import OFFICER, environment, until
 
@@ -39,10 +39,19 @@ async def choir(folder: Path, cards: Sequence[str], process_environment: Mapping
         await server.stop()
 
 
-async def sing(server: Server, song: Pcm) -> str:
-    """One notice with this sound, to its end; its id."""
+async def sing(server: Server, song: Pcm, *, kind: Kind = Kind.NOTICE) -> str:
+    """One order with this sound, to its end; its id. A notice without a tone, an emergency with its own."""
     asset = server.library.put(encode(song))
-    command = StartBroadcast(Kind.NOTICE, (VILLAGE,), asset=asset, tone=Tone.NONE, repeats=1, volume_percent=100)
+    urgent = kind is Kind.EMERGENCY
+    command = StartBroadcast(
+        kind,
+        (VILLAGE,),
+        severity=Severity.RED if urgent else Severity.UNKNOWN,
+        asset=asset,
+        tone=None if urgent else Tone.NONE,
+        repeats=1,
+        volume_percent=100,
+    )
     order = (await server.broadcasts.start(command, by=OFFICER)).ids[0]
     within_s = song.duration_ms / 1000 + 20
     await until(lambda: _all_done(server, order), "sung to the end", within_s=within_s)
