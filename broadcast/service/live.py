@@ -48,6 +48,7 @@ from broadcast.domain.live import (
     deliveries_per_s,
     must_be_sound,
 )
+from broadcast.domain.live_records import LiveRecord
 from broadcast.domain.officers import Officer
 from broadcast.service.live_boards import LiveBoards
 from broadcast.service.live_mic import Mic
@@ -202,6 +203,10 @@ class Live:
     def all(self) -> list[LiveView]:
         """Every microphone that is open, for the desk."""
         return [self._view(mic) for mic in self._mics.values() if not mic.machine.why]
+
+    async def recordings(self, order: str) -> Sequence[LiveRecord]:
+        """What went out of a broadcast, run by run (现场录音)."""
+        return await self._studio.store.read(lambda tx: tx.live.of(order))
 
     # ---- life of the server ---------------------------------------------------------------------------------------------
 

@@ -254,6 +254,7 @@ async def live(request: web.Request) -> web.Response:
         endings=endings_shown(services, broadcast) if broadcast and is_live else None,
         pending=is_live and broadcast is not None and services.boards.is_pending(broadcast),
         where=target_words(services.estate, broadcast.order) if broadcast else "",
+        recordings=await services.live.recordings(broadcast.id) if broadcast and broadcast.order.stream else (),
         skew=achieved(broadcast, rows, estate=services.estate, speakers=services.speakers) if broadcast else None,
         place_of=lambda code: place_of(services.estate.tree, code),
         follow=f"/api/v1/events?broadcast={chosen}" if chosen else "/api/v1/events",

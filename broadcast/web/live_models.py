@@ -1,13 +1,15 @@
 """What is said over a microphone's WebSocket, both ways, as JSON beside the sound; docs/live.md is the page about it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from broadcast.domain.broadcasts import LONGEST_MIN, MAX_AREAS, MAX_HEADLINE, MAX_SPEAKERS, InvalidRequest
 from broadcast.domain.live import LiveView, OpenLive
+from broadcast.domain.live_records import LiveRecord
 from broadcast.web.bodies import invalid
 from broadcast.web.models import AreaCode, In, SpeakerId, ToneWord
+from broadcast.web.words import rfc3339
 from endpoints.protocol import Tone
 
 SEQ_BYTES = 4
@@ -92,13 +94,9 @@ def _kind(field: str) -> str:
     return head if head in KINDS else "\0"
 
 
-class StateOut(BaseModel):
-    """How the microphone stands: on every change, and five times a second.
+class MicrophoneOut(BaseModel):
+    """How a microphone stands. `state` and `why` are words of docs/live.md; levels in dBFS; `may_speak` is the lamp."""
 
-    `late`: frames of this connection that came too late to be of use and were dropped.
-    """
-
-    type: Literal["state"] = "state"
     id: str
     order: str
     officer: str
@@ -123,10 +121,9 @@ class StateOut(BaseModel):
     deliveries_per_s: int
     packets: int
     lost: int
-    late: int
 
     @classmethod
-    def of(cls, view: LiveView, *, late: int) -> "StateOut":
+    def of(cls, view: LiveView, **more: Any) -> Self:
         return cls(
             id=view.id,
             order=view.order,
@@ -152,5 +149,47 @@ class StateOut(BaseModel):
             deliveries_per_s=view.deliveries_per_s,
             packets=view.packets,
             lost=view.lost,
-            late=late,
+            **more,
+        )
+
+
+class StateOut(MicrophoneOut):
+    """The same over its socket: on every change, and five times a second.
+
+    `late`: frames of this connection that came too late to be of use and were dropped.
+    """
+
+    type: Literal["state"] = "state"
+    late: int = 0
+
+
+class RecordingOut(BaseModel):
+    """What went out of one run of a live broadcast; `url` is null while it is being recorded, or when nothing was.
+
+    `lost`: packets that the broker was not there to take; they are silence in the recording.
+    """
+
+    begins: str
+    ends: str | None
+    sound_ms: int
+    size_bytes: int
+    sha256: str | None
+    url: str | None
+    packets: int
+    lost: int
+    why: str
+
+    @classmethod
+    def of(cls, record: LiveRecord) -> "RecordingOut":
+        sha256 = record.sha256.hex() or None
+        return cls(
+            begins=rfc3339(record.from_ms),
+            ends=rfc3339(record.to_ms) if record.to_ms else None,
+            sound_ms=record.sound_ms,
+            size_bytes=record.size_bytes,
+            sha256=sha256,
+            url=sha256 and f"/assets/{sha256}",
+            packets=record.packets,
+            lost=record.lost,
+            why=record.why,
         )

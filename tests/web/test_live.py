@@ -406,3 +406,34 @@ async def test_a_server_that_ends_says_so_to_its_sockets(tmp_path: Path) -> None
             assert stage.town.kinds() == [Kind.LIVE]
         assert await officer.closed() == (1001, "")
         assert stage.town.kinds() == []
+
+
+async def test_what_went_out_can_be_listened_to_on_the_broadcasts_page_and_who_speaks_is_listed(tmp_path: Path) -> None:
+    async with desk(tmp_path) as (stage, base), voice(stage, base) as officer:
+        state = await officer.begun()
+        headers = {"Authorization": f"Bearer {await stage.town.sign_in(VIEWER)}"}
+        async with ClientSession(base, headers=headers) as client:
+            listed = (await (await client.get("/api/v1/live/microphones")).json())["items"]
+            assert [(one["id"], one["officer"], one["state"]) for one in listed] == [(state["id"], "duty", "waiting")]
+            path = f"/api/v1/broadcasts/{state['order']}/recordings"
+            (running,) = (await (await client.get(path)).json())["items"]
+            assert (running["url"], running["ends"]) == (None, None)
+            await asyncio.sleep(0.4)
+            await officer.say(type="close")
+            await officer.closed()
+            (recording,) = (await (await client.get(path)).json())["items"]
+            assert recording["why"] == "closed" and recording["sound_ms"] > 200
+            page = await (await client.get(f"/emergency/broadcasts/{state['order']}")).text()
+            assert f'<audio controls preload="none" src="{recording["url"]}">' in page
+            assert (await (await client.get("/api/v1/live/microphones")).json())["items"] == []
+            assert (await client.get("/api/v1/broadcasts/NOT-THERE/recordings")).status == 404
+
+
+async def test_a_microphone_that_is_only_looked_at_is_nobody_elses_business(tmp_path: Path) -> None:
+    async with desk(tmp_path) as (stage, base), voice(stage, base) as officer:
+        state = await officer.opened()
+        for who, ids in ((CHIEF, []), (DUTY, [state["id"]])):
+            headers = {"Authorization": f"Bearer {await stage.town.sign_in(who)}"}
+            async with ClientSession(base, headers=headers) as client:
+                listed = (await (await client.get("/api/v1/live/microphones")).json())["items"]
+                assert [one["id"] for one in listed] == ids
