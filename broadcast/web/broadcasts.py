@@ -94,7 +94,9 @@ async def get_broadcast(call: Call) -> BroadcastOut:
     return _out(call, await _get(call))
 
 
-@api.post("/broadcasts/{broadcast}/update", status=202, once=True, errors=(*CHANGING, BoardFull, SpeechFailed, SoundChanged))
+@api.post(
+    "/broadcasts/{broadcast}/update", status=202, once=True, errors=(*CHANGING, BoardFull, SpeechFailed, SoundChanged)
+)
 async def update_broadcast(call: Call, body: NewBroadcast) -> Done:
     """Correct a live broadcast (更正): the new one takes its place in one step."""
     old = call.path("broadcast")

@@ -67,6 +67,7 @@ def template_form(
         status=int(status_of(err)) if err else 200,
         draft=draft,
         one=template,
+        body=_with_titles(template, words, LANGUAGES.index(language)),
         issuer=services.wording.issuer_of(officer),
         severities=[severities[one] for one in template.severities],
         words_at=LANGUAGES.index(language),
@@ -86,6 +87,14 @@ async def ask_gaps(request: web.Request) -> web.Response:
     severity = "unknown" if len(template.severities) != 1 else severities[template.severities[0]]
     gaps = (("when", services.wording.now()), ("actions", "0"))
     return template_form(request, officer, Draft(template=template.id, severity=severity, gaps=gaps))
+
+
+def _with_titles(template: Template, words: Words, at: int) -> str:
+    """The locked text; in its gaps, what is to stand there."""
+    titles = {name: words(f"template.{name}") for name in ("place", "when", "actions", "until", "speaks")}
+    titles |= {"issuer": titles["speaks"], "level": words("desk.severity")}
+    titles |= {gap.name: gap.title[at] for gap in template.gaps}
+    return template.body.format_map({name: f"【{title}】" for name, title in titles.items()})
 
 
 def _place_of(field: str) -> str:
