@@ -235,7 +235,9 @@ class Air:
             self._ledger.note(order.id, Stage.REFUSED, Reason.BUDGET, now_ms)
             return False
         from_ms, at_ms = _where_and_when(order, progress, now_ms, anew=anew)
-        if words_only and at_ms is None and from_ms == 0:  # its tone has been heard; the words that were late come after it
+        if (
+            words_only and at_ms is None and from_ms == 0
+        ):  # its tone has been heard; the words that were late come after it
             from_ms = TONE_MS[order.tone]
         if _is_live(order) or from_ms < order.sound_ms:
             volume_percent = self.volume_percent(order, max(now_ms, order.not_before_ms))

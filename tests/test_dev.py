@@ -52,7 +52,9 @@ def set_up(root: Path) -> ModuleType:
         (root / name).write_text(f"# {name}\n")
     dev.PYTHON.parent.mkdir(parents=True)
     dev.PYTHON.touch()
-    dev.write_stamp(dev.VENV, **{name: dev.digest(name) for name in (dev.DEV, dev.PYAUDIO, dev.NEURAL, "pyproject.toml")})
+    dev.write_stamp(
+        dev.VENV, **{name: dev.digest(name) for name in (dev.DEV, dev.PYAUDIO, dev.NEURAL, "pyproject.toml")}
+    )
     return dev
 
 

@@ -106,4 +106,4 @@ def test_a_waveform_in_fewer_pairs_keeps_its_peaks() -> None:
     assert len(pairs) <= 100
     assert min(low for low, _ in pairs) == min(low for low, _ in MEASURED.pairs())
     assert max(high for _, high in pairs) == max(high for _, high in MEASURED.pairs())
-    assert all(-128 <= low and high <= 127 for low, high in pairs)
+    assert all(low >= -128 and high <= 127 for low, high in pairs)

@@ -74,14 +74,19 @@ def write_wav(path: Path, data: bytes) -> Path:
 
 @asynccontextmanager
 async def chromium(
-    folder: Path, *flags: str, sound: bytes | None = None, device: bool = True
+    folder: Path,
+    *flags: str,
+    sound: bytes | None = None,
+    device: bool = True,
+    process_environment: dict[str, str] | None = None,
 ) -> AsyncIterator[Browser]:
-    """With the tune for a microphone, or this sound; without a microphone where there shall be none."""
+    """With the tune for a microphone, or this sound; with what the machine has where `device` is False."""
     file = write_wav(folder / "microphone.wav", melody().data if sound is None else sound)
     fake = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={file}"] if device else []
     arguments = ["--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream", *fake, *flags]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        launch = playwright.chromium.launch
+        browser = await launch(executable_path=CHROMIUM, args=arguments, env=process_environment)  # type: ignore[arg-type]
         yield browser
         with suppress(Error):  # it was killed
             await browser.close()

@@ -1,4 +1,4 @@
-"""`lianbo demo` as a newcomer starts it: within seconds a morning programme sounds, at whatever hour, and again at the next start."""
+"""`lianbo demo` as a newcomer starts it: within seconds a morning programme sounds, at any hour, and again at the next start."""
 
 import asyncio
 import os

@@ -63,7 +63,9 @@ class Node:
                 pairs.append((node.get("name"), text.removeprefix("\n")))
             elif node.tag == "select":
                 options = node.all("option")
-                chosen = [one for one in options if one.has("selected")] or ([] if node.has("multiple") else options[:1])
+                chosen = [one for one in options if one.has("selected")] or (
+                    [] if node.has("multiple") else options[:1]
+                )
                 pairs += [(node.get("name"), one.get("value")) for one in chosen]
             elif node.tag == "input" and node.get("name") and (not node.is_ticked_or_not or node.has("checked")):
                 pairs.append((node.get("name"), node.get("value")))

@@ -225,7 +225,10 @@ async def test_staging_is_told_by_township_and_by_speaker() -> None:
 
 
 async def test_a_township_that_has_had_its_share_is_asked_to_come_back(tmp_path: object) -> None:
-    async with town(assets=tmp_path, bytes_per_s=1_000) as there, TestClient(TestServer(make_app(there.services))) as client:  # type: ignore[arg-type]
+    async with (
+        town(assets=tmp_path, bytes_per_s=1_000) as there,
+        TestClient(TestServer(make_app(there.services))) as client,
+    ):  # type: ignore[arg-type]
         name = MELODY.asset.hex()
         (tmp_path / name).write_bytes(bytes(20_000))  # type: ignore[operator]
         assert (await client.get(f"/assets/{name}")).status == 200

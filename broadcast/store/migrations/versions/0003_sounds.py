@@ -9,7 +9,15 @@ branch_labels = None
 depends_on = None
 
 _TEXTS = ("name", "licence", "area", "uploader", "misnamed", "approved_by", "container", "codec")
-_NUMBERS: tuple[str, ...] = ("uploaded_ms", "source_bytes", "size_bytes", "duration_ms", "source_ms", "channels", "rate_hz")
+_NUMBERS: tuple[str, ...] = (
+    "uploaded_ms",
+    "source_bytes",
+    "size_bytes",
+    "duration_ms",
+    "source_ms",
+    "channels",
+    "rate_hz",
+)
 _NUMBERS += ("trimmed_head_ms", "trimmed_tail_ms", "clipped_ms")
 _LEVELS = ("lufs", "lra", "peak_dbtp", "gain_db", "source_lufs", "source_peak_dbtp")
 
