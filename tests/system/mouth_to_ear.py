@@ -100,7 +100,12 @@ async def measure(room: Pulse, folder: Path, *, count: int, **settings: object) 
                 view = await speak(server, room, said, folder / "room.raw")
         finally:
             await server.stop()
-    both = np.frombuffer((folder / "room.raw").read_bytes(), dtype="<i2")
+    return Measured(*echoes(folder / "room.raw", count), view)
+
+
+def echoes(recorded: Path, count: int) -> tuple[list[float], int]:
+    """The delays of the chirps that were heard again, and how many were not."""
+    both = np.frombuffer(recorded.read_bytes(), dtype="<i2")
     mouth, ear = both[: both.size // 2 * 2].reshape(-1, 2).astype(np.float64).T
     first_at = find(chirp(0), mouth[: 5 * RATE_HZ]).at
     around = round(0.2 * RATE_HZ)
@@ -109,7 +114,7 @@ async def measure(room: Pulse, folder: Path, *, count: int, **settings: object) 
         at = max(0, first_at + round(n * EVERY_S * RATE_HZ) - around)
         end = at + 2 * around + chirp(n).size + LONGEST_MS * RATE_HZ // 1_000
         delays.append(delay_ms(mouth[at : at + 2 * around + chirp(n).size], ear[at:end], chirp(n)))
-    return Measured([one for one in delays if one is not None], sum(one is None for one in delays), view)
+    return [one for one in delays if one is not None], sum(one is None for one in delays)
 
 
 async def speak(server: Server, room: Pulse, said: Path, recorded: Path) -> LiveView:
