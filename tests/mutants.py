@@ -20,7 +20,19 @@ from os import cpu_count
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ("player", "player_programmes", "arbitration", "delivery", "journal", "kept", "speakers_stateful", "model")  # the quick ones first
+TESTS = (
+    "player",
+    "player_programmes",
+    "arbitration",
+    "delivery",
+    "journal",
+    "kept",
+    "time_line",
+    "server_time",
+    "in_step",
+    "speakers_stateful",
+    "model",
+)  # the quick ones first
 TIMEOUT_S = 600
 
 
@@ -188,6 +200,20 @@ MUTANTS = (
     M("the floor does not follow a server that was ahead", "server_time", "return not 0 <= self.floor_ms(now)", "return not -10**15 <= self.floor_ms(now)"),
     M("a wrong clock is not said", "player", "self.fault(Fault.CLOCK, present=was_wrong)", "self.fault(Fault.CLOCK, present=False)"),
     M("a dead server is asked every three seconds", "server_time", "self._patience_s = min(2 * self._patience_s, ASK_AGAIN_AT_MOST_S)", "pass"),
+    # in step
+    M("the newest answer draws the time", "time_line", "best = min(self.taken, key=lambda one: one.error_at(now, DRIFT_PPM))", "best = self.taken[-1]"),
+    M("many bad answers push out a good one", "time_line", "kept.remove(max(kept, key=lambda one: one.error_at(newest.at, DRIFT_PPM)))", "kept.pop(0)"),
+    M("what was said before the clock was set counts", "time_line", " and _agree(one, newest)", ""),
+    M("an answer says that it is right", "time_line", "way_us // 2 + STAMP_US", "STAMP_US"),
+    M("a ping is answered twice", "time_pings", "self._open = [one for one in self._open if one[0] != nonce]", "pass"),
+    M("a ping is answered late", "time_pings", " and now - at <= ANSWER_WITHIN_S", ""),
+    M("a dead server is pinged all the time", "time_pings", "self._gap_s = min(2 * self._gap_s, LONGEST_GAP_S)", "pass"),
+    M("what a township said stays in the county's time", "server_time", "            self._samples = Samples()  # what a lesser one said no longer counts", "            pass"),
+    M("what sounds jumps with a clock that is set", "in_step", "if abs(jump_s) > JUMP_S:", "if False:"),
+    M("what begins late leaves nothing out", "in_step", "elif -wait <= self._skip_s * RATE_HZ:", "elif False:"),
+    M("crystals run apart", "in_step", "if not self._correcting or count", "if True or count"),
+    M("a correction goes the wrong way", "in_step", "size = 1 if self._owed > 0 else -1", "size = -1 if self._owed > 0 else 1"),
+    M("an emergency begins its tone when it comes", "air", "return max(IN_TIME_MS, spare_ms) if order.kind is Kind.EMERGENCY or spare_ms > 0 else -1", "return -1"),
     # what is kept, and when
     M("what has ended is not kept", "player", "progress=self._ledger.as_dict(),", "progress={},"),
     M("kept last", "player", "out.insert(0, Keep(self._kept(now)))", "out.append(Keep(self._kept(now)))"),
