@@ -198,6 +198,56 @@ async def test_a_cable_that_is_pulled_and_plugged_again_costs_what_was_said_mean
     assert max(map(abs, good)) < 0.5, "what was lost is silence in its place, before and after it is in time"
 
 
+async def test_who_stops_while_the_cable_is_out_is_stopped_when_it_is_back(forty: City, tmp_path: Path) -> None:
+    async with (
+        Cable(forty.server.address) as cable,
+        chromium(tmp_path) as browser,
+        booth(browser, forty.server, address=cable.address, picky=False) as one,
+    ):
+        await one.speaking()
+        await asyncio.sleep(0.7)
+        cable.pull()
+        await one.lamp("held")
+        await one.page.click("#stop")
+        cable.plug()
+        await one.ended("由您结束。")
+        assert forty.server.live.all() == []
+
+
+async def test_a_microphone_that_is_unplugged_is_replaced_by_the_one_that_is_left(forty: City, tmp_path: Path) -> None:
+    noting = """
+    const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (asked) => (window.stream = await get(asked));"""
+    async with chromium(tmp_path) as browser, booth(browser, forty.server, script=noting) as one:
+        view = await one.speaking()
+        await asyncio.sleep(1)
+        await one.page.evaluate(
+            "() => { const track = window.stream.getAudioTracks()[0]; track.stop(); track.dispatchEvent(new Event('ended')); }"
+        )
+        await expect(one.page.locator("#announce")).to_have_text("话筒断开，已换到另一个话筒")
+        await asyncio.sleep(2)
+        assert (one.view().id, one.view().state) == (view.id, LiveState.ON_AIR)
+        assert one.view().level_db > -40
+        packets = one.view().packets
+        await asyncio.sleep(1)
+        assert one.view().packets > packets + 10, "what comes of the other is not taken for late"
+        await one.page.click("#stop")
+        await one.ended("由您结束。")
+
+
+async def test_a_double_click_does_not_stop_what_it_starts(forty: City, tmp_path: Path) -> None:
+    async with chromium(tmp_path) as browser, booth(browser, forty.server) as one:
+        await one.prepared()
+        box = await one.page.locator("#begin").bounding_box()
+        assert box is not None
+        for _ in range(4):
+            await one.page.mouse.click(box["x"] + 30, box["y"] + 20)
+            await asyncio.sleep(0.1)
+        await one.lamp("on_air", within_s=20)
+        await one.page.click("#stop")
+        await one.ended("由您结束。")
+
+
 async def test_an_officer_who_loads_the_page_again_goes_on_with_one_click(forty: City, tmp_path: Path) -> None:
     async with chromium(tmp_path) as browser, booth(browser, forty.server) as one:
         view = await one.speaking()

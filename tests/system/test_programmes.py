@@ -28,7 +28,7 @@ from endpoints.sealing import broker_password, speaker_key
 from endpoints.simulator import Simulator
 from tests.plans import HOUR_MS, beijing, once_in
 from tests.system.city import CITY, OFFICER, City, ServerProcess, city, environment, some_speakers, until
-from tests.system.kills import BROKER_PASSWORD, _first_data, _sign_in
+from tests.system.kills import BROKER_PASSWORD, _sign_in, first_data
 
 TOWN = "130281001000"
 QUIET = {"RULES_QUIET_FROM": "00:00", "RULES_QUIET_UNTIL": "00:00"}  # routine sounds at whatever hour the tests run
@@ -235,7 +235,7 @@ async def apart(
     keyring = open_keyring(
         data / "keys", county="130281", algorithm="ed25519", key_days=100, now_ms=SystemClock().now_ms()
     )
-    speakers = await _first_data(data, count)
+    speakers = await first_data(data, count)
     master = keyring.master
     users = [server_user("lianbo", BROKER_PASSWORD)]
     users += [speaker_user(s.id, broker_password(master, s.id), (s.area, *ancestors(s.area))) for s in speakers]

@@ -20,7 +20,7 @@ const showProblem = (title, details = []) => {
   box.hidden = !title;
   byId("problem-title").textContent = title;
   byId("problem-list").replaceChildren(...details.map((one) => Object.assign(document.createElement("li"), { textContent: one })));
-  if (title) box.scrollIntoView({ block: "nearest" });
+  if (title) box.scrollIntoView({ block: "center" });
 };
 const nameOf = (code) => document.querySelector(`#live-form [name=areas][value="${code}"]`)?.parentElement.textContent.trim().split("\n")[0] ?? code;
 const showRefused = (problem) => {
@@ -132,6 +132,7 @@ const showState = (now) => {
   if (state.state === "ended") { showEnd(); return; }
   if (before !== state.state || !before) arrange();
   if (isOnTheAir() && !wasOnTheAir) { byId("hear").checked = false; capture.hear(false); byId("booth").scrollIntoView({ block: "start" }); }
+  byId("booth").classList.toggle("cut", state.state === "held");
   applyMute();
   byId("sounding").textContent = say("microphone.sounding", state);
   byId("nobody").hidden = state.speakers > 0;
@@ -196,7 +197,11 @@ const newLine = () => {
       leave(); showRefused(problem);
     },
     onLost: () => {
-      if (state) { state = { ...state, state: "held", may_speak: false, left_s: Math.max(0, state.left_s) }; showLamp(); }
+      if (!state) return;
+      state = { ...state, state: "held", may_speak: false };
+      byId("silence").hidden = true;
+      byId("booth").classList.add("cut");
+      showLamp();
     },
     onFailed: async () => {
       const wasOnTheAir = isOnTheAir();

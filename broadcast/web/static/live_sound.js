@@ -134,7 +134,7 @@ export class Capture {
 export class Line {
   constructor(address, { onState, onRefused, onLost, onFailed }) {
     Object.assign(this, { address, onState, onRefused, onLost, onFailed, state: null, socket: null, first: null });
-    this.sound = "opus"; this.isOver = false; this.lostAt = 0; this.heardAt = 0; this.timer = 0; this.muted = false;
+    this.sound = "opus"; this.isOver = this.isClosing = false; this.lostAt = 0; this.heardAt = 0; this.timer = 0; this.muted = false;
     this.watch = setInterval(() => { if (this.socket && Date.now() - this.heardAt > SILENT_MS) this.broke(1006); }, 500);
   }
 
@@ -143,7 +143,7 @@ export class Line {
   open(command, sound) { this.sound = sound; this.first = { type: "open", ...command }; this.dial(); }
   resume(id, sound) { this.sound = sound; this.first = { type: "resume", id }; this.dial(); }
   begin() { this.say({ type: "begin" }); }
-  close() { this.say({ type: "close" }); }
+  close() { this.isClosing = true; this.say({ type: "close" }); } // while the connection is away: as soon as it is back
   mute(on) { this.muted = on; this.say({ type: "mute", on }); }
 
   // Leave it. What is on the air is held by the server for a moment, what is not is forgotten.
@@ -178,6 +178,7 @@ export class Line {
       this.lostAt = 0; this.state = message;
       if (message.order) this.first = { type: "resume", id: message.id };
       if (message.state === "ended") this.over();
+      else if (resumed && this.isClosing) this.close();
       else if (resumed && message.muted !== this.muted) this.mute(this.muted);
       this.onState(message);
     }
