@@ -235,6 +235,32 @@ async def test_a_microphone_that_is_unplugged_is_replaced_by_the_one_that_is_lef
         await one.ended("由您结束。")
 
 
+async def test_the_only_microphone_that_is_unplugged_is_waited_for(forty: City, tmp_path: Path) -> None:
+    noting = """
+    const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (asked) => {
+      if (window.unplugged) throw new DOMException("none", "NotFoundError");
+      return window.stream = await get(asked);
+    };"""
+    async with chromium(tmp_path) as browser, booth(browser, forty.server, script=noting) as one:
+        view = await one.speaking()
+        await one.page.evaluate(
+            """() => { const track = window.stream.getAudioTracks()[0];
+            window.unplugged = true; track.stop(); track.dispatchEvent(new Event("ended")); }"""
+        )
+        await one.problem("话筒断开了")
+        await one.lamp("held")
+        await until(lambda: one.view().state is LiveState.HELD, "held at the server")
+        await one.page.evaluate(
+            "() => { window.unplugged = false; navigator.mediaDevices.dispatchEvent(new Event('devicechange')); }"
+        )
+        await one.lamp("on_air")
+        await until(lambda: one.view().state is LiveState.ON_AIR and one.view().level_db > -40, "the voice")
+        assert one.view().id == view.id
+        await one.page.click("#stop")
+        await one.ended("由您结束。")
+
+
 async def test_a_double_click_does_not_stop_what_it_starts(forty: City, tmp_path: Path) -> None:
     async with chromium(tmp_path) as browser, booth(browser, forty.server) as one:
         await one.prepared()

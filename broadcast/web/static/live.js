@@ -43,7 +43,7 @@ const db = (value) => Math.max(LOWEST_DB, 20 * Math.log10(value || 1e-9));
 const capture = new Capture(page.dataset.worklet, {
   onFrame: (seq, bytes) => line?.send(seq, bytes),
   onLevel: (rms, peak) => { meter.rms = Math.max(db(rms), meter.rms - 1.5); meter.peak = db(peak); },
-  onGone: () => { startCapture("").then((ok) => announce(say(ok ? "microphone.another" : "microphone.gone"))); },
+  onGone: () => takeAnother(),
 });
 const part = (value) => `${Math.round((1 - Math.max(LOWEST_DB, Math.min(0, value)) / LOWEST_DB) * 1000) / 10}%`;
 const draw = (now) => {
@@ -92,6 +92,13 @@ const startCapture = async (device) => {
   applyMute();
   await listDevices();
   return true;
+};
+// The device went away, or one has come: who is on the air goes on with whatever there is.
+const takeAnother = async () => {
+  const ok = await startCapture("");
+  if (ok) showProblem("");
+  else if (isOnTheAir()) showProblem(say("microphone.gone"));
+  announce(say(ok ? "microphone.another" : "microphone.gone"));
 };
 const showMic = () => {
   byId("mic").textContent = say(capture.running ? "microphone.stop_mic" : "microphone.start_mic");
@@ -187,6 +194,7 @@ const newLine = () => {
   address.searchParams.set("lang", document.documentElement.lang);
   state = null; silenced = pressing = false; byId("begin").disabled = false;
   line = new Line(address.href, {
+    isReady: () => capture.running,
     onState: showState,
     onRefused: (problem) => {
       if (problem.type === "/problems/live-over" && state?.order) { // it ended while the connection was away
@@ -272,7 +280,10 @@ if (page.dataset.mayAct) {
   addEventListener("keyup", (event) => { if (isKey(event)) { event.preventDefault(); press(false); } });
   addEventListener("blur", () => press(false));
   addEventListener("beforeunload", (event) => { if (isOnTheAir()) event.preventDefault(); });
-  navigator.mediaDevices?.addEventListener("devicechange", () => { if (capture.running) listDevices(); });
+  navigator.mediaDevices?.addEventListener("devicechange", () => {
+    if (capture.running) listDevices();
+    else if (isOnTheAir()) takeAnother();
+  });
   showMic();
   arrange();
   canCapture();

@@ -130,10 +130,10 @@ export class Capture {
 }
 
 // One microphone at the server, over as many connections as it takes.
-// onState(state); onRefused(problem): it is over; onLost(): it is tried again; onFailed(): no connection, and nothing on the air.
+// onState(state); onRefused(problem): it is over; onLost(): it is tried again, as soon as isReady(); onFailed(code): it is given up.
 export class Line {
-  constructor(address, { onState, onRefused, onLost, onFailed }) {
-    Object.assign(this, { address, onState, onRefused, onLost, onFailed, state: null, socket: null, first: null });
+  constructor(address, { onState, onRefused, onLost, onFailed, isReady }) {
+    Object.assign(this, { address, onState, onRefused, onLost, onFailed, isReady, state: null, socket: null, first: null });
     this.sound = "opus"; this.isOver = this.isClosing = false; this.lostAt = 0; this.heardAt = 0; this.timer = 0; this.muted = false;
     this.watch = setInterval(() => { if (this.socket && Date.now() - this.heardAt > SILENT_MS) this.broke(1006); }, 500);
   }
@@ -191,9 +191,15 @@ export class Line {
     if (this.isOver) return;
     const wasHeld = this.isOnTheAir || this.first?.type === "resume";
     this.lostAt ||= Date.now();
-    if (!wasHeld || !GOES_ON.has(code) || Date.now() - this.lostAt > GIVE_UP_MS) { this.over(); this.onFailed(code); return; }
+    if (!wasHeld || !GOES_ON.has(code)) { this.over(); this.onFailed(code); return; }
     this.onLost();
-    this.timer = setTimeout(() => this.dial(), RETRY_MS);
+    this.timer = setTimeout(() => this.retry(), RETRY_MS);
+  }
+
+  retry() {
+    if (Date.now() - this.lostAt > GIVE_UP_MS) { this.over(); this.onFailed(1006); }
+    else if (this.isReady()) this.dial();
+    else this.timer = setTimeout(() => this.retry(), RETRY_MS); // without a microphone there is nothing to go on with
   }
 
   over() { this.isOver = true; clearInterval(this.watch); clearTimeout(this.timer); }
