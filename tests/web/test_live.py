@@ -3,8 +3,9 @@
 import asyncio
 import json
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -437,3 +438,50 @@ async def test_a_microphone_that_is_only_looked_at_is_nobody_elses_business(tmp_
             async with ClientSession(base, headers=headers) as client:
                 listed = (await (await client.get("/api/v1/live/microphones")).json())["items"]
                 assert [one["id"] for one in listed] == ids
+
+
+async def test_whatever_comes_is_answered_and_never_a_mistake_of_ours(tmp_path: Path) -> None:
+    """Sixty sockets that say anything: shuffled words of the protocol, broken JSON, bytes; before, in and after a microphone."""
+    chance = Random(4)
+    words = [
+        "type",
+        "open",
+        "resume",
+        "begin",
+        "mute",
+        "close",
+        "sound",
+        "opus",
+        "id",
+        "areas",
+        "on",
+        True,
+        None,
+        -1,
+        1e9,
+        "\0",
+    ]
+
+    def anything(depth: int = 0) -> Any:
+        if depth > 3 or chance.random() < 0.5:
+            return chance.choice(words)
+        if chance.random() < 0.5:
+            return [anything(depth + 1) for _ in range(chance.randrange(4))]
+        return {str(chance.choice(words)): anything(depth + 1) for _ in range(chance.randrange(5))}
+
+    async with desk(tmp_path) as (stage, base):
+        for n in range(60):
+            async with voice(stage, base) as officer:
+                if n % 2:
+                    await officer.opened()
+                with suppress(ConnectionError):
+                    for _ in range(5):
+                        if chance.random() < 0.5:
+                            await officer.socket.send_bytes(chance.randbytes(chance.randrange(300)))
+                        else:
+                            text = json.dumps(anything())
+                            await officer.socket.send_str(text[: chance.randrange(1, len(text) + 2)])
+                code, problem = await officer.closed()
+                assert code in (4400, 4409, 4422), (code, problem)
+        await until(lambda: stage.live.all() == [], "nothing is left")
+        assert stage.town.services.health.counters.get("web_errors", 0) == 0
