@@ -26,8 +26,10 @@ from audio_assets.tones import ToneId, melody, tone
 from bench.figures import Figure, write
 from endpoints.arbitration import QuietHours
 from endpoints.box import Box
-from endpoints.kept import KeptFile
+from endpoints.effects import Play
+from endpoints.kept import Kept, KeptFile
 from endpoints.mqtt_link import BrokerAddress
+from endpoints.output import Sounding
 from endpoints.protocol import LIVE_ROOT, Board, Kind, Order, Part, Resume, Tone, board_topic, encode_board
 from endpoints.sealing import Message, TrustStore, seal
 from endpoints.sinks import WavSink
@@ -65,15 +67,50 @@ class Stamped:
         self._sink.close()
 
 
+class Noted(VoiceOutput):
+    """Remembers when it was told to play last: the order is accepted, decided and kept."""
+
+    told_at = 0.0
+
+    def play(self, play: Play, sounding: Sounding, *, left_s: float, at: float | None) -> None:
+        self.told_at = time.monotonic()
+        super().play(play, sounding, left_s=left_s, at=at)
+
+
+class TimedDisk:
+    """The state file, and how long each write of it took."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = KeptFile(path)
+        self.took_ms: list[float] = []
+
+    def read(self) -> Kept:
+        return self._file.read()
+
+    def write(self, kept: Kept) -> None:
+        began = time.monotonic()
+        self._file.write(kept)
+        self.took_ms.append((time.monotonic() - began) * 1_000)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """When a board arrived, and when what it asks for was accepted; monotonic seconds."""
+
+    arrived_at: float
+    accepted_at: float
+
+
 @dataclass
 class Run:
     """What was asked when, and what was heard."""
 
-    taken_at: list[tuple[float, Tone]]
-    given_back_at: list[float]
+    taken: list[tuple[Asked, Tone]]
+    given_back: list[Asked]
     given_at: list[float]
     heard: Samples
     late_frames: int
+    kept_ms: list[float]
     cpu_s: float
     wall_s: float
 
@@ -99,22 +136,22 @@ async def perform(folder: Path, long: bytes, words: bytes) -> Run:
         voices.append(Voice(sink, post=post, on_started=started, on_finished=finished, on_failed=failed))
         return voices[0]
 
-    output = VoiceOutput(make_voice, cache, None)
+    output = Noted(make_voice, cache, None)
     await output.start()
     nowhere = BrokerAddress("127.0.0.1", 1, "", "")
-    disk = KeptFile(folder / "kept.cbor")
+    disk = TimedDisk(folder / "kept.cbor")
     box = Box(who, TrustStore((KEY,)), broker=nowhere, disk=disk, output=output, random=random, rtc_ms=now_ms())
     box.start(online=False)
     version = 0
 
-    def publish(*orders: Order) -> float:
+    def publish(*orders: Order) -> Asked:
         nonlocal version
         version += 1
         board = Board(COUNTY, 1, version, now_ms(), orders)
         frame = seal(encode_board(board), Message.BOARD, exercise=False, signer=SIGNER)
         arrived = time.monotonic()
         box.hear(board_topic(LIVE_ROOT, COUNTY), frame)
-        return arrived
+        return Asked(arrived, output.told_at)
 
     hour = an_order("p", lasting_ms=3_600_000, tone=Tone.NONE, volume_percent=100, resume=Resume.CONTINUE)
     routine = replace(hour, kind=Kind.ROUTINE, band=Band.ROUTINE, severity=Severity.UNKNOWN)
@@ -127,7 +164,7 @@ async def perform(folder: Path, long: bytes, words: bytes) -> Run:
     cpu, began = time.process_time(), time.monotonic()
     kinds = random.sample([Tone.ATTENTION, Tone.NONE], counts=[SIGNALS, WORDS], k=SIGNALS + WORDS)
     for n, kind in enumerate(kinds):
-        given_ms = now_ms()
+        given_ms = now_ms() - 5  # the box's clock was set to whole milliseconds
         order = replace(warning, revision=n + 2, tone=kind, issued_at_ms=given_ms, not_before_ms=given_ms)
         taken.append((publish(programme, order), kind))
         await asyncio.sleep(random.uniform(*LASTS_S))
@@ -136,7 +173,16 @@ async def perform(folder: Path, long: bytes, words: bytes) -> Run:
     cpu, wall = time.process_time() - cpu, time.monotonic() - began
     await box.stop()
     await output.close()
-    return Run(taken, given_back, sink.given_at, read_wav(folder / "out.wav"), voices[0].late_frames, cpu, wall)
+    return Run(
+        taken,
+        given_back,
+        sink.given_at,
+        read_wav(folder / "out.wav"),
+        voices[0].late_frames,
+        sorted(disk.took_ms),
+        cpu,
+        wall,
+    )
 
 
 def with_file(order: Order, sha256: bytes, size: int, seconds: int) -> Order:
@@ -144,24 +190,33 @@ def with_file(order: Order, sha256: bytes, size: int, seconds: int) -> Order:
     return replace(order, asset=part.asset, asset_bytes=part.asset_bytes, asset_ms=part.asset_ms)
 
 
-def waits_ms(run: Run, kind: Tone, begins: Samples) -> list[float]:
-    """From each board until the frame that holds the first sample was handed over; the frame after it must be the source's.
+@dataclass
+class Waits:
+    """Milliseconds until the first right sample was handed to the sink, sorted."""
+
+    from_arrival: list[float]
+    from_accepted: list[float]
+
+
+def waits_ms(run: Run, kind: Tone, begins: Samples) -> Waits:
+    """Of each warning; the frame after the one that holds its first sample must be the source's.
 
     It need not be its first sample: a signal leaves out what the neighbours have sounded already. One that was taken back before it
     was heard is left out.
     """
-    found, at = [], 0
-    for asked_at, tone_ in run.taken_at:
+    found, at = Waits([], []), 0
+    for asked, tone_ in run.taken:
         if tone_ is not kind:
             continue
-        while run.given_at[at] < asked_at:
+        while run.given_at[at] < asked.accepted_at:
             at += 1
         for frame in range(at, at + FRAMES_TO_LOOK):
             after = run.heard[(frame + 1) * FRAME_SAMPLES : (frame + 2) * FRAME_SAMPLES]
             if _is_stretch(after, begins):
-                found.append((run.given_at[frame] - asked_at) * 1_000)
+                found.from_arrival.append((run.given_at[frame] - asked.arrived_at) * 1_000)
+                found.from_accepted.append((run.given_at[frame] - asked.accepted_at) * 1_000)
                 break
-    return sorted(found)
+    return Waits(sorted(found.from_arrival), sorted(found.from_accepted))
 
 
 def _is_stretch(piece: Samples, source: Samples) -> bool:
@@ -176,7 +231,7 @@ def back_ms(run: Run, long: Samples) -> list[float]:
     """From each end until the programme is heard again, where it was left; what comes must be a stretch of its file. Those are
     left out after which the next warning came before it did."""
     found, frame, at = [], 0, 0
-    for asked_at in run.given_back_at:
+    for asked_at in (asked.arrived_at for asked in run.given_back):
         while run.given_at[frame] < asked_at:
             frame += 1
         for later in range(frame, frame + FRAMES_TO_LOOK):
@@ -206,14 +261,16 @@ def main() -> None:
         spoken, programme = samples(decode(words).data), samples(b"".join(pieces))
     signals = waits_ms(run, Tone.ATTENTION, samples(tone(ToneId.ATTENTION).data))
     words_, back = waits_ms(run, Tone.NONE, spoken), back_ms(run, programme)
-    heard = len(signals) + len(words_)
+    heard = len(signals.from_arrival) + len(words_.from_arrival)
     resident = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
     write(
         "preempt",
         [
-            *figures("board → first right sample of the signal at the sink", signals, GOAL_MS),
-            *figures("board → first right sample of unannounced words on the disk", words_, GOAL_MS),
+            *figures("accepted → first right sample of the signal at the sink", signals.from_accepted, GOAL_MS),
+            *figures("accepted → first right sample of unannounced words on the disk", words_.from_accepted, GOAL_MS),
+            *figures("board's arrival → first right sample of the signal", signals.from_arrival, None),
             *figures("board → the programme is heard again where it was left", back, None),
+            *figures("writing the state with fsync, which comes before the sound", run.kept_ms, None),
             Figure("warnings that were taken back before they were heard", SIGNALS + WORDS - heard, "", goal=0),
             Figure("times that the programme was not back before the next warning", SIGNALS + WORDS - len(back), ""),
             Figure(f"frames that came too late for the sink, of {len(run.given_at)}", run.late_frames, ""),
