@@ -119,8 +119,8 @@ const applyMute = () => {
   if (state) showLamp();
 };
 
-let said = "";
-const announce = (text) => { if (text !== said) { said = text; byId("announce").textContent = text; } };
+let lampSaid = "";
+const announce = (text) => { byId("announce").textContent = text; };
 const lampOf = () => {
   if (state.state === "on_air" && (state.muted || isMuted())) return "muted";
   return state.state;
@@ -131,7 +131,8 @@ const showLamp = () => {
   byId("lamp-word").textContent = say(`mic_state.${lamp}`, facts);
   const about = say(`mic_state.${lamp === "muted" && mode() === "hold" ? "muted_hold" : lamp}_about`, facts);
   byId("lamp-about").textContent = about;
-  announce(`${say(`mic_state.${lamp}`, facts)} ${about}`);
+  const text = `${say(`mic_state.${lamp}`, facts)} ${about}`;
+  if (text !== lampSaid) { lampSaid = text; announce(text); } // and let stand what was said meanwhile
 };
 const showState = (now) => {
   const wasOnTheAir = isOnTheAir(), before = state?.state;
@@ -192,7 +193,7 @@ const newLine = () => {
   const address = new URL(page.dataset.socket, location.href);
   address.protocol = address.protocol.replace("http", "ws");
   address.searchParams.set("lang", document.documentElement.lang);
-  state = null; silenced = pressing = false; byId("begin").disabled = false;
+  state = null; lampSaid = ""; silenced = pressing = false; byId("begin").disabled = false;
   line = new Line(address.href, {
     isReady: () => capture.running,
     onState: showState,
