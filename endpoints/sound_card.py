@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from audio_assets.pcm import FRAME_SAMPLES, RATE_HZ, SILENT_FRAME
+from endpoints.card_time import CardTime
 from endpoints.sinks import FRAME_S, NoSoundCard, Pace, SinkLost, Timer, log, whole
 
 _REOPEN_EVERY_S = 1.0
@@ -36,6 +37,7 @@ class Counter:
         self._turn = threading.Condition()
         self._frame: bytes | None = None
         self._waiting = False
+        self._card_time = CardTime()
         self._heard_at = 0.0  # when what is asked for now will be heard
         self._ahead_s, self._asked_at = 0.0, timer.monotonic()
 
@@ -44,7 +46,8 @@ class Counter:
         self._keep_pace()
         delay_s = times["output_buffer_dac_time"] - times["current_time"]
         with self._turn:
-            self._heard_at = self._timer.monotonic() + (delay_s if 0 < delay_s < _LONGEST_DELAY_S else 0.0)
+            delay_s = delay_s if 0 < delay_s < _LONGEST_DELAY_S else 0.0
+            self._heard_at = self._card_time.asks(self._timer.monotonic(), delay_s)
             self._waiting = True
             self._turn.notify_all()
             in_time = self._turn.wait_for(lambda: self._frame is not None, _GIVE_WITHIN_S)
