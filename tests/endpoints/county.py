@@ -192,12 +192,13 @@ class ServerDouble:
         self.hellos[speaker] = hello
         if hello.nonce and self.answers:
             confirmed = self._confirmed.get((speaker, hello.boot), 0)
+            at_us = time.time_ns() // 1_000  # to the microsecond: speakers take whole milliseconds for a clock that was set
             answer = TimeAnswer(
                 speaker,
                 hello.nonce,
                 1,
-                now_ms() * 1000,
-                now_ms() * 1000,
+                at_us,
+                at_us,
                 hello.boot,
                 confirmed,
                 OrderRule.SEVERITY_FIRST,
