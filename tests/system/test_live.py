@@ -159,11 +159,12 @@ def windows(recording: Samples, *, from_at: int = 0, step_s: float = 0.5) -> lis
 
 
 def jumps(pieces: Sequence[tuple[int, float, int]]) -> list[int]:
-    """By how many milliseconds each piece is off the straight line of the first: the tune as it is played has none."""
+    """By how many milliseconds each piece is off the straight line of the one before: the tune as it is played has none."""
     first_at, _, first_in = pieces[0]
     size = voice()[1].size
     off = [((tune_at - first_in) - (at - first_at) + size // 2) % size - size // 2 for at, _, tune_at in pieces]
-    return [one * 1_000 // RATE_HZ for one in off if abs(one) > RATE_HZ * 6 // 100]
+    steps = [after - before for before, after in pairwise(off)]  # a line that is shifted once has jumped once
+    return [one * 1_000 // RATE_HZ for one in steps if abs(one) > RATE_HZ * 6 // 100]
 
 
 def silence_in(recording: Samples) -> int:
