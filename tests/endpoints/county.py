@@ -192,7 +192,9 @@ class ServerDouble:
         self.hellos[speaker] = hello
         if hello.nonce and self.answers:
             confirmed = self._confirmed.get((speaker, hello.boot), 0)
-            at_us = time.time_ns() // 1_000  # to the microsecond: speakers take whole milliseconds for a clock that was set
+            at_us = (
+                time.time_ns() // 1_000
+            )  # to the microsecond: speakers take whole milliseconds for a clock that was set
             answer = TimeAnswer(
                 speaker,
                 hello.nonce,
