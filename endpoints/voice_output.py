@@ -24,6 +24,7 @@ from endpoints.guard import FadeOut, Guarded, Watched
 from endpoints.in_step import Line
 from endpoints.output import Sounding
 from endpoints.reel import Reels
+from endpoints.score import is_urgent
 from endpoints.sinks import SinkLost
 from endpoints.staging import Fetcher
 from endpoints.supply import SoundUnavailable, Supply
@@ -166,9 +167,13 @@ class VoiceOutput:
         token = f"{play.order.id}#{self._count}"
         self._on_air = on_air = _OnAir(play, sounding, token, at, self._loop.time() + left_s)
         self._set_end_timers(on_air, play.order.fade_ms)
-        self._supply.open_now(play)
+        has_tone_first = is_urgent(play.order) and play.from_ms < TONE_MS[play.order.tone]
+        if not has_tone_first:
+            self._supply.open_now(play)
         if self._supply.can_begin(play):
             self._begin(on_air)
+        if has_tone_first:  # which waits for no disk
+            self._supply.open_now(play)
         self._supply.hurry(play)
 
     def stop(self, order: str) -> None:
