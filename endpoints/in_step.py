@@ -19,7 +19,7 @@ Line = Callable[[], TimeLine | None]
 
 CATCH_UP_S = 2.0  # what begins later than this stays as late as it is
 JUMP_S = 0.1  # by more a clock was set: neighbours see that each at another time, so it is not followed
-BEGIN_S, ENOUGH_S = 0.1e-3, 0.02e-3  # off by so much a correction begins, and ends
+BEGIN_S, ENOUGH_S = 0.06e-3, 0.02e-3  # off by so much a correction begins, and ends
 PULL_PER_S = 0.4  # of what it is off by is taken back each second
 LEARN_PER_S = PULL_PER_S**2 / 4  # and the crystals' difference learned so fast that nothing swings
 FASTEST = 500e-6  # a hundredth of a semitone, 24 samples a second

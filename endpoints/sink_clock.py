@@ -12,7 +12,7 @@ from statistics import median
 from audio_assets.pcm import FRAME_MS
 
 FRAME_S = FRAME_MS / 1000
-WINDOW_FRAMES = 50
+WINDOW_FRAMES = 100
 SETTLED_AFTER = 40  # a fresh stream takes its first frames at once, until its buffer is full
 MARK_FRAMES, MARKS = 250, 13  # a look every 5 s for a minute shows how long the card's frames really are
 FEW_MARKS = 4

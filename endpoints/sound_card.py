@@ -44,7 +44,7 @@ class Counter:
     def asks(self, _recorded: object, _count: int, times: Mapping[str, float], _flags: int) -> tuple[bytes, int]:
         """PortAudio's callback, in its thread."""
         self._keep_pace()
-        delay_s = times["output_buffer_dac_time"] - times["current_time"]
+        delay_s = times.get("output_buffer_dac_time", 0.0) - times.get("current_time", 0.0)
         with self._turn:
             delay_s = delay_s if 0 < delay_s < _LONGEST_DELAY_S else 0.0
             self._heard_at = self._card_time.asks(self._timer.monotonic(), delay_s)

