@@ -14,8 +14,9 @@ from audio_assets.pcm import FRAME_MS
 FRAME_S = FRAME_MS / 1000
 WORDS = 1_500  # four streams in one recording: 0.07 ms apart with 30 s, 0.12 ms with one; at worst 0.26 and 1.3 ms
 EVERY_FRAMES = 10
-LOOK_FRAMES = 20
-GAP_S = 0.004  # the middle of ten asks moves by this: the card has lost time
+LOOK_FRAMES = 100
+GAP_S = 0.004  # the middle of a second's asks moves by this: the card has lost time; waking late moves no middle
+FEW_WORDS = 20
 
 
 class CardTime:
@@ -34,7 +35,7 @@ class CardTime:
         if self._has_gap():
             self._words.clear()
         self._words.append(delay_s)
-        if len(self._words) <= LOOK_FRAMES or self._count % EVERY_FRAMES == 0:
+        if len(self._words) <= FEW_WORDS or self._count % EVERY_FRAMES == 0:
             self._delay_s = self._middle_s()
         return now + self._delay_s
 
