@@ -41,8 +41,8 @@ class CardTime:
 
     def _middle_s(self) -> float:
         """Of its later words while they are few: at the start of a stream the first are the worst."""
-        few = len(self._words) // 2 if len(self._words) < WORDS else 0
-        return median(islice(self._words, few, None))
+        early = len(self._words) * 2 // 3 if len(self._words) < WORDS else 0
+        return median(islice(self._words, early, None))
 
     def _has_gap(self) -> bool:
         if len(self._asked) < LOOK_FRAMES:

@@ -12,7 +12,8 @@ KEEP_S = 3_600.0  # a good answer of an hour ago is better than one that was hel
 MOST_SAMPLES = 64
 DRIFT_PPM = 100  # two crystals of ±50 ppm, at their worst against each other
 WANDER_PPM = 15  # what is left when the rate is known: our error and its warmth (RFC 5905 §7.1, PHI)
-RATE_OVER_S, RATE_WITHIN_PPM = 50.0, 5.0  # a rate that is known no better would make the time swing
+RATE_OVER_S, RATE_WITHIN_PPM = 50.0, 10.0  # a rate that is known no better would make the time swing
+SAME_TIME_S = 10.0
 FEW = 2.0**-4  # those whose error is at most twice the best one's
 STAMP_US = 20  # reading a clock and saying so takes this long
 
@@ -85,27 +86,28 @@ class Samples:
     def line(self) -> TimeLine:
         """What they say together at the time of the newest; there must be one."""
         now = self.taken[-1].at
-        best = min(self.taken, key=lambda one: one.error_at(now, DRIFT_PPM))
+        best = min(self.taken, key=lambda one: one.error_at(now, WANDER_PPM))
         rate_ppm = self._rate_ppm(best)
         wander_ppm = DRIFT_PPM if rate_ppm is None else WANDER_PPM
         middle = best.us(now) + (now - best.at) * (rate_ppm or 0.0)
         least = best.error_at(now, wander_ppm)
         low = max(middle - least, *(one.us(now) - one.error_at(now, DRIFT_PPM) for one in self.taken))
         high = min(middle + least, *(one.us(now) + one.error_at(now, DRIFT_PPM) for one in self.taken))
-        drawn_us = middle + self._beside(middle, least, now, rate_ppm or 0.0, wander_ppm)
+        drawn_us = middle + self._beside(best, now, rate_ppm)
         inside_us = round(min(max(drawn_us, low), high))
         error_us = max(high - inside_us, inside_us - low)
         return TimeLine(now, inside_us, (rate_ppm or 0.0) * 1e-6, ceil(error_us), wander_ppm)
 
-    def _beside(self, middle: float, least: float, now: float, rate_ppm: float, wander_ppm: float) -> float:
+    def _beside(self, best: Sample, now: float, rate_ppm: float | None) -> float:
         """How far from the best answer the mean of the quickest few is: what chance delayed in one of them is evened out, which
-        leaves a third less error than the best one alone."""
+        leaves a third less error than the best one alone. Without a rate only those of the same time can be compared."""
         total = weights = 0.0
+        least = best.error_at(now, WANDER_PPM)
         for one in self.taken:
-            weight = (least / one.error_at(now, wander_ppm)) ** 4
-            if weight < FEW:
+            weight = (least / one.error_at(now, WANDER_PPM)) ** 4
+            if weight < FEW or (rate_ppm is None and abs(one.at - best.at) > SAME_TIME_S):
                 continue
-            total += weight * (one.us(now) + (now - one.at) * rate_ppm - middle)
+            total += weight * (one.us(best.at) - best.server_us + (best.at - one.at) * (rate_ppm or 0.0))
             weights += weight
         return total / weights
 
