@@ -12,9 +12,9 @@ KEEP_S = 3_600.0  # a good answer of an hour ago is better than one that was hel
 MOST_SAMPLES = 64
 DRIFT_PPM = 100  # two crystals of ±50 ppm, at their worst against each other
 WANDER_PPM = 15  # what is left when the rate is known: our error and its warmth (RFC 5905 §7.1, PHI)
-RATE_OVER_S, RATE_WITHIN_PPM = 50.0, 10.0  # a rate that is known no better would make the time swing
-SAME_TIME_S = 10.0
-FEW = 2.0**-4  # those whose error is at most twice the best one's
+USED_PPM, KNOWN_PPM = 40.0, 10.0  # a rate that is no more wrong than that is used, and counted on
+MOSTLY_PPM, UNSTEADY_PPM = 30.0, 1.0  # by how much crystals mostly differ, and by how much that changes in minutes
+LIKELY = 0.25  # of what it can be wrong by, a quick answer mostly is
 STAMP_US = 20  # reading a clock and saying so takes this long
 
 
@@ -84,43 +84,58 @@ class Samples:
         return Samples((*kept, newest))
 
     def line(self) -> TimeLine:
-        """What they say together at the time of the newest; there must be one."""
+        """What they say together at the time of the newest; there must be one.
+
+        The truth lies inside all the intervals. Where inside, and how fast it moves, is the likeliest (`_likeliest`).
+        """
         now = self.taken[-1].at
-        best = min(self.taken, key=lambda one: one.error_at(now, WANDER_PPM))
-        rate_ppm = self._rate_ppm(best)
-        wander_ppm = DRIFT_PPM if rate_ppm is None else WANDER_PPM
-        middle = best.us(now) + (now - best.at) * (rate_ppm or 0.0)
+        best = self._best(now, WANDER_PPM)
+        rate_ppm, wrong_by_ppm = self._rate_ppm(best)
+        if wrong_by_ppm > USED_PPM:
+            best = self._best(now, DRIFT_PPM)
+            rate_ppm, wrong_by_ppm = self._rate_ppm(best)
+        off_us, rate_ppm = self._likeliest(best, now, rate_ppm, wrong_by_ppm)
+        wander_ppm = WANDER_PPM if wrong_by_ppm <= KNOWN_PPM else DRIFT_PPM + ceil(abs(rate_ppm))
+        middle = best.us(now) + (now - best.at) * rate_ppm
         least = best.error_at(now, wander_ppm)
         low = max(middle - least, *(one.us(now) - one.error_at(now, DRIFT_PPM) for one in self.taken))
         high = min(middle + least, *(one.us(now) + one.error_at(now, DRIFT_PPM) for one in self.taken))
-        drawn_us = middle + self._beside(best, now, rate_ppm)
-        inside_us = round(min(max(drawn_us, low), high))
-        error_us = max(high - inside_us, inside_us - low)
-        return TimeLine(now, inside_us, (rate_ppm or 0.0) * 1e-6, ceil(error_us), wander_ppm)
+        inside_us = round(min(max(best.us(now) + off_us, low), high))
+        error_us = ceil(max(high - inside_us, inside_us - low))
+        return TimeLine(now, inside_us, rate_ppm * 1e-6, error_us, wander_ppm)
 
-    def _beside(self, best: Sample, now: float, rate_ppm: float | None) -> float:
-        """How far from the best answer the mean of the quickest few is: what chance delayed in one of them is evened out, which
-        leaves a third less error than the best one alone. Without a rate only those of the same time can be compared."""
-        total = weights = 0.0
-        least = best.error_at(now, WANDER_PPM)
-        for one in self.taken:
-            weight = (least / one.error_at(now, WANDER_PPM)) ** 4
-            if weight < FEW or (rate_ppm is None and abs(one.at - best.at) > SAME_TIME_S):
-                continue
-            total += weight * (one.us(best.at) - best.server_us + (best.at - one.at) * (rate_ppm or 0.0))
-            weights += weight
-        return total / weights
+    def _best(self, now: float, ppm: float) -> Sample:
+        return min(self.taken, key=lambda one: one.error_at(now, ppm))
 
-    def _rate_ppm(self, best: Sample) -> float | None:
-        """By how much the server's seconds are shorter than ours, from the best answer and an older one. None while that
-        could be wrong by more than RATE_WITHIN_PPM."""
-        rates = []
+    def _rate_ppm(self, best: Sample) -> tuple[float, float]:
+        """By so much are the server's seconds shorter than ours, by the best answer and an older one; and so wrong can that be."""
+        rates = [(float("inf"), 0.0)]
         for one in self.taken:
-            if (apart_s := best.at - one.at) >= RATE_OVER_S:
+            if (apart_s := best.at - one.at) > 0:
                 wrong_by = (one.error_us + best.error_us) / apart_s
                 rates.append((wrong_by, (best.server_us - one.us(best.at)) / apart_s))
-        wrong_by, rate_ppm = min(rates, default=(float("inf"), 0.0))
-        return min(max(rate_ppm, -DRIFT_PPM), DRIFT_PPM) if wrong_by <= RATE_WITHIN_PPM else None
+        wrong_by, rate_ppm = min(rates)
+        return rate_ppm, wrong_by
+
+    def _likeliest(self, best: Sample, now: float, rate_ppm: float, wrong_by_ppm: float) -> tuple[float, float]:
+        """How far off the best answer the likeliest time is, microseconds, and the likeliest rate: by the least squares of all
+        answers and of what crystals mostly are. The quick ones count, by the square of their errors. While the rate could be
+        far wrong there is none, and old answers count for less."""
+        is_rate_used = wrong_by_ppm <= USED_PPM
+        unsteady_ppm = UNSTEADY_PPM if is_rate_used else DRIFT_PPM
+        s = sx = sy = sxy = 0.0
+        sxx = 1 / MOSTLY_PPM**2
+        for one in self.taken:
+            x, y = one.at - now, one.us(now) - best.us(now)
+            sigma = LIKELY * one.error_us * one.error_us / best.error_us + abs(x) * unsteady_ppm
+            weight = sigma**-2
+            s, sx, sy = s + weight, sx + weight * x, sy + weight * y
+            sxx, sxy = sxx + weight * x * x, sxy + weight * x * y
+        if not is_rate_used:
+            return sy / s, 0.0
+        likeliest_ppm = (s * sxy - sx * sy) / (s * sxx - sx * sx)
+        likeliest_ppm = min(max(likeliest_ppm, rate_ppm - wrong_by_ppm, -DRIFT_PPM), rate_ppm + wrong_by_ppm, DRIFT_PPM)
+        return (sy - likeliest_ppm * sx) / s, likeliest_ppm
 
 
 def _agree(old: Sample, newest: Sample) -> bool:
