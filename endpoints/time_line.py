@@ -12,6 +12,7 @@ KEEP_S = 3_600.0  # a good answer of an hour ago is better than one that was hel
 MOST_SAMPLES = 64
 DRIFT_PPM = 100  # two crystals of ±50 ppm, at their worst against each other
 WANDER_PPM = 15  # what is left when the rate is known: our error and its warmth (RFC 5905 §7.1, PHI)
+RATE_OVER_S = 100.0  # answers of less than two minutes share what the machines were busy with
 USED_PPM, KNOWN_PPM = 40.0, 10.0  # a rate that is no more wrong than that is used, and counted on
 MOSTLY_PPM, UNSTEADY_PPM = 30.0, 1.0  # by how much crystals mostly differ, and by how much that changes in minutes
 LIKELY = 0.25  # of what it can be wrong by, a quick answer mostly is
@@ -111,7 +112,7 @@ class Samples:
         """By so much are the server's seconds shorter than ours, by the best answer and an older one; and so wrong can that be."""
         rates = [(float("inf"), 0.0)]
         for one in self.taken:
-            if (apart_s := best.at - one.at) > 0:
+            if (apart_s := best.at - one.at) >= RATE_OVER_S:
                 wrong_by = (one.error_us + best.error_us) / apart_s
                 rates.append((wrong_by, (best.server_us - one.us(best.at)) / apart_s))
         wrong_by, rate_ppm = min(rates)
