@@ -3,10 +3,9 @@
 Order of a start: database, keys, broker, services, web. Order of a stop: web, loops, wire, broker, database.
 """
 
-import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,9 +15,11 @@ from broadcast.domain.area_import import read_table
 from broadcast.domain.broadcasts import Broadcast
 from broadcast.domain.live import LiveRules
 from broadcast.domain.templates import read_templates
-from broadcast.hosting import DataFolderUnusable, DeskPortTaken, remembered_port, spare_the_collector
 from broadcast.keyring import Keyring, open_keyring
 from broadcast.provisioning import provision, quiet_hours
+from broadcast.server.brokers import broker_settings, broker_users, remember_port
+from broadcast.server.hosting import DataFolderUnusable, DeskPortTaken, spare_the_collector
+from broadcast.server.loops import Loops
 from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets, UsableSounds
 from broadcast.service.boards import Boards
@@ -48,8 +49,7 @@ from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
 from broadcast.store.store import SqlStore, open_store
 from broadcast.transport.broker import Broker, open_broker
-from broadcast.transport.broker_config import BrokerSettings, ServerTls
-from broadcast.transport.broker_users import BrokerUser, server_user, speaker_user
+from broadcast.transport.broker_users import BrokerUser
 from broadcast.transport.holidays import announced
 from broadcast.transport.live_air import SignedAir, most_deliveries_per_s
 from broadcast.transport.live_source import LiveSources
@@ -63,12 +63,9 @@ from broadcast.web.guard import serve
 from config.areas import load_packaged
 from config.settings import Settings
 from config.templates import with_own
-from endpoints.area_codes import ancestors, padded
-from endpoints.mqtt_dial import TlsFiles
-from endpoints.mqtt_link import BrokerAddress
+from endpoints.area_codes import padded
 from endpoints.protocol import OrderRule
 from endpoints.provisioning import Provisioning
-from endpoints.sealing import broker_password
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +78,6 @@ class Server:
         self.folder = settings.server.data_folder
         self.address = ""
         self.first_password = ""
-        self._loops: list[asyncio.Task[None]] = []
         self._open = contextlib.AsyncExitStack()  # what has been started, to be stopped in the reverse order
 
     # ---- start and stop -------------------------------------------------------------------------------------------------
@@ -150,9 +146,7 @@ class Server:
         await self._open.aclose()
 
     async def _finish_work(self) -> None:
-        for task in self._loops:
-            task.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._loops.end()
         await self.broadcasts.close()
         await self.ingest.close()
         await self.planning.boards.close()
@@ -171,6 +165,7 @@ class Server:
         level_first = self.settings.rules.priority_order == "level-first"
         self.rule = OrderRule.LEVEL_FIRST if level_first else OrderRule.SEVERITY_FIRST
         self.health, self.feed = Health(clock.now_ms), Feed()
+        self._loops = Loops(clock, self.health)
         self.estate = Estate(store=store, master=self.keyring.master)
         self.speakers = Speakers(clock=clock, on_change=self.feed.spoke)
         self.wire = ServerWire(on_message=self._on_message, on_up=self._on_wire_up, on_down=self._on_wire_down)
@@ -284,44 +279,18 @@ class Server:
 
     async def _start_broker(self) -> None:
         asked = self.settings.broker
-        remembered = self.folder / "broker-port"
-        port = asked.port or remembered_port(remembered)
-        external = None
-        if asked.engine == "external":
-            tls = TlsFiles(Path(asked.tls_ca)) if asked.tls_ca else None
-            external = BrokerAddress(asked.host, asked.port, asked.username, asked.password, tls)
-        own_tls = (
-            ServerTls(Path(asked.tls_ca), Path(asked.tls_certificate), Path(asked.tls_key))
-            if asked.tls_certificate and external is None
-            else None
-        )
-        settings = BrokerSettings(
-            folder=self.folder / "broker",
-            engine=asked.engine,
-            host=asked.host,
-            port=port,
-            tls=own_tls,
-            persistent=asked.persistence,
-            external=external,
-        )
-        self.broker: Broker = open_broker(settings, self._broker_users())
+        self.broker: Broker = open_broker(broker_settings(asked, self.folder), self._broker_users())
         self._open.push_async_callback(self.broker.stop)
         await self.broker.start()
-        password = asked.password if external else self.keyring.broker_password
-        address = self.broker.address(asked.username, password)
-        if external is None:
-            remembered.write_text(str(address.port))
+        external = asked.engine == "external"
+        address = self.broker.address(asked.username, asked.password if external else self.keyring.broker_password)
+        if not external:
+            remember_port(self.folder, address.port)
         self._open.push_async_callback(self.wire.close)
         self.wire.connect(address)
 
     def _broker_users(self) -> list[BrokerUser]:
-        master = self.keyring.master
-        users = [server_user(self.settings.broker.username, self.keyring.broker_password)]
-        users += [
-            speaker_user(one.id, broker_password(master, one.id), (one.area, *ancestors(one.area)))
-            for one in self.estate.speakers.values()
-        ]
-        return users
+        return broker_users(self.settings.broker.username, self.keyring, self.estate.speakers.values())
 
     async def _start_web(self) -> None:
         server = self.settings.server
@@ -368,35 +337,19 @@ class Server:
         self.address = f"http://{server.host}:{port}"
 
     def _start_loops(self) -> None:
-        self._loop("ladder", 0.5, self._ladder_tick)
-        self._loop("live", 0.1, self.live.tick)
-        self._loop("presence", 2.0, self._presence_tick)
-        self._loop("housekeeping", 5.0, self.broadcasts.housekeep)
-        self._loop("programmes", 5.0, self.planning.boards.housekeep)
-        self._loop("relays", 1.0, self.relaying.tick)
-        self._loop("as-run", 2.0, self.planning.keep_record)
-        self._loop("programme-files", 60.0, self.programmes.watch_files)
-        self._loop("sessions", 60.0, self.officers.housekeep)
-        self._loop("endings", 1.0, self.endings.tick)
-        self._loop("tools", 2.0, self._notice_tools)
-        self._loop("conditions", 2.0, self._watch)
-        self._loop("sounds", 60.0, self._look_after_sounds)
-
-    def _loop(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
-        self._loops.append(asyncio.get_running_loop().create_task(self._again(name, every_s, work), name=name))
-
-    async def _again(self, name: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-                self.health.clear(f"loop-{name}")
-            except StoreUnavailable as err:
-                self.health.raise_("store-unavailable", cause=err.cause)
-            except Exception as err:  # the loop must go on; what failed is logged, counted and shown
-                log.exception("loop %s", name)
-                self.health.count(f"loop_errors_{name}")
-                self.health.raise_(f"loop-{name}", cause=repr(err))
-            await self.clock.sleep_until(self.clock.monotonic() + every_s)
+        self._loops.every("ladder", 0.5, self._ladder_tick)
+        self._loops.every("live", 0.1, self.live.tick)
+        self._loops.every("presence", 2.0, self._presence_tick)
+        self._loops.every("housekeeping", 5.0, self.broadcasts.housekeep)
+        self._loops.every("programmes", 5.0, self.planning.boards.housekeep)
+        self._loops.every("relays", 1.0, self.relaying.tick)
+        self._loops.every("as-run", 2.0, self.planning.keep_record)
+        self._loops.every("programme-files", 60.0, self.programmes.watch_files)
+        self._loops.every("sessions", 60.0, self.officers.housekeep)
+        self._loops.every("endings", 1.0, self.endings.tick)
+        self._loops.every("tools", 2.0, self._notice_tools)
+        self._loops.every("conditions", 2.0, self._watch)
+        self._loops.every("sounds", 60.0, self._look_after_sounds)
 
     # ---- what the loops do ----------------------------------------------------------------------------------------------
 
