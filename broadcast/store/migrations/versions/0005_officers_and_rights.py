@@ -1,0 +1,10 @@
+"""Accounts with their rights, second factors, tokens and invitations."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""

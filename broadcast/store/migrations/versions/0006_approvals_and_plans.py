@@ -1,0 +1,10 @@
+"""What waits for a second person, and what became of it."""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""

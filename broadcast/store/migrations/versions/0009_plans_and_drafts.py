@@ -1,0 +1,10 @@
+"""Saved plans (预案), drafts and drills."""
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
