@@ -21,21 +21,31 @@ SPEAKER = speaker_user("s-1", "secret", ("130281000000",))
 
 
 def test_a_speaker_costs_one_line_for_each_area() -> None:
-    assert acl_lines([SPEAKER]).splitlines()[-2:] == ["user s-1", "topic read +/v1/board/130281000000"]
+    assert acl_lines([SPEAKER]).splitlines()[-2:] == ["user s-1", "topic read +/v1/+/130281000000"]
 
 
 def test_what_is_everybodys_own_is_written_once_for_all() -> None:
     assert acl_lines([]).splitlines() == [
         "pattern read eb/v1/board/%u",
+        "pattern read eb/v1/programme/%u",
         "pattern read eb/v1/time/%u",
         "pattern read ex/v1/board/%u",
+        "pattern read ex/v1/programme/%u",
         "pattern read ex/v1/time/%u",
+        "pattern read eb/v1/live/#",
+        "pattern read ex/v1/live/#",
         "pattern write eb/v1/report/%u",
         "pattern write eb/v1/hello/%u",
         "pattern write eb/v1/gone/%u",
+        "pattern write eb/v1/ping/%u",
+        "pattern write eb/v1/stock/%u",
+        "pattern write eb/v1/proof/%u",
         "pattern write ex/v1/report/%u",
         "pattern write ex/v1/hello/%u",
         "pattern write ex/v1/gone/%u",
+        "pattern write ex/v1/ping/%u",
+        "pattern write ex/v1/stock/%u",
+        "pattern write ex/v1/proof/%u",
     ]
 
 
@@ -49,12 +59,23 @@ def test_the_server_reads_and_writes_both_roots_and_reads_the_brokers_own_number
 
 
 def test_amqtt_gets_the_same_rules_with_the_name_filled_in() -> None:
-    assert as_json([SPEAKER])["s-1"]["write"] == [
-        f"{root}/v1/{kind}/s-1" for root in ("eb", "ex") for kind in ("report", "hello", "gone")
+    rules = as_json([SPEAKER])["s-1"]
+    assert rules["write"] == [
+        f"{root}/v1/{kind}/s-1"
+        for root in ("eb", "ex")
+        for kind in ("report", "hello", "gone", "ping", "stock", "proof")
     ]
-    read = as_json([SPEAKER])["s-1"]["read"]
-    assert isinstance(read, list)
-    assert read[-2:] == ["ex/v1/time/s-1", "+/v1/board/130281000000"]
+    assert rules["read"] == [
+        "eb/v1/board/s-1",
+        "eb/v1/programme/s-1",
+        "eb/v1/time/s-1",
+        "ex/v1/board/s-1",
+        "ex/v1/programme/s-1",
+        "ex/v1/time/s-1",
+        "eb/v1/live/#",
+        "ex/v1/live/#",
+        "+/v1/+/130281000000",
+    ]
 
 
 @pytest.mark.parametrize("name", ["", "a:b", "a b", "a\nuser lianbo", "-x", "名", "x" * 65, "+", "s/1"])
