@@ -11,7 +11,8 @@ from pathlib import Path
 from broadcast.clock import SystemClock
 from broadcast.domain.area_import import read_table
 from broadcast.domain.areas import AreaTree
-from broadcast.domain.officers import Officer, Role
+from broadcast.domain.officers import Grant, Officer, Role, Verb
+from broadcast.domain.rights import STARTS
 from broadcast.domain.speakers import Speaker, default_id
 from broadcast.domain.spoken import Layout, Preview, Script, SpokenNote, VoiceThere
 from broadcast.domain.templates import read_templates
@@ -53,7 +54,8 @@ PASSWORD = "correct horse battery"
 
 CHIEF = Officer("chief", "值班长", Role.ADMINISTRATOR, CITY)
 DUTY = Officer("duty", "王芳", Role.DUTY, CITY)
-TOWN_DUTY = Officer("town", "李强", Role.DUTY, TOWNSHIP)
+MAY_BROADCAST = Grant("granted", STARTS | {Verb.PLAN_PROGRAMME}, TOWNSHIP, 0, 2**53, "chief")
+TOWN_DUTY = Officer("town", "李强", Role.DUTY, TOWNSHIP, (MAY_BROADCAST,))
 VIEWER = Officer("viewer", "访客", Role.VIEWER, CITY)
 
 

@@ -32,7 +32,8 @@ from broadcast.domain.assets import (
 )
 from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, Verb
+from broadcast.domain.rights import may
 from broadcast.service.asset_uses import uses_of
 from broadcast.service.estate import Estate
 from broadcast.service.health import Health
@@ -128,13 +129,13 @@ class Assets:
 
         :raises InvalidRequest, AreaNotGranted, RoleNotGranted, TooManyUploads: nothing was stored.
         """
-        by.must_command("take in a sound")
+        may(by, Verb.MANAGE_ASSETS, now_ms=self._clock.now_ms())
         faults = check(new, now_ms=self._clock.now_ms())
         if new.area not in self._estate.tree:
             faults.append(Fault("area", "unknown-area", (("area", new.area),)))
         if faults:
             raise InvalidRequest(faults)
-        by.must_hold(new.area)
+        may(by, Verb.MANAGE_ASSETS, areas=[new.area], now_ms=self._clock.now_ms())
         if self._coming >= self._rules.at_once or len(self._tasks) >= MOST_WAITING:
             raise TooManyUploads(self._rules.at_once)
 
@@ -168,7 +169,7 @@ class Assets:
 
         :raises AnotherSound: what was heard is not what is here. :raises OwnUpload: another person has to.
         """
-        was = self._changeable(asset, by, "approve a sound")
+        was = self._changeable(asset, by, Verb.APPROVE_ASSET)
         if sha256.lower() != was.sha256.hex():
             raise AnotherSound(asset, was.sha256.hex())
         if self._rules.approver_must_differ and was.uploader == by.name:
@@ -185,7 +186,7 @@ class Assets:
 
         :raises InvalidRequest: further away than fifty years.
         """
-        was = self._changeable(asset, by, "change a sound")
+        was = self._changeable(asset, by, Verb.MANAGE_ASSETS)
         now_ms = self._clock.now_ms()
         faults = check_expiry(expires_ms, now_ms=now_ms)
         if faults and not (expires_ms is not None and 0 <= expires_ms <= now_ms):
@@ -201,7 +202,7 @@ class Assets:
             self._must_see_upload(asset, by)
             self._forget_upload(asset, by)
             return
-        was = self._changeable(asset, by, "delete a sound")
+        was = self._changeable(asset, by, Verb.MANAGE_ASSETS)
         now_ms = self._clock.now_ms()
         async with self._settling:
             twins = [one for one in self._assets.values() if one.sha256 == was.sha256 and one.id != was.id]
@@ -354,10 +355,10 @@ class Assets:
         self._assets[asset.id] = asset
         return asset
 
-    def _changeable(self, asset: str, by: Officer, verb: str) -> Asset:
-        by.must_command(verb)
+    def _changeable(self, asset: str, by: Officer, verb: Verb) -> Asset:
+        may(by, verb, now_ms=self._clock.now_ms())
         found = self.get(asset, by=by)
-        by.must_hold(found.area)
+        may(by, verb, areas=[found.area], now_ms=self._clock.now_ms())
         return found
 
     def _same(self, received: Received, new: NewAsset) -> Asset | None:
@@ -385,7 +386,7 @@ class Assets:
         return upload
 
     def _forget_upload(self, asset: str, by: Officer) -> None:
-        by.must_command("delete a sound")
+        may(by, Verb.MANAGE_ASSETS, now_ms=self._clock.now_ms())
         for task in self._tasks:
             if task.get_name() == f"sound {asset}":
                 task.cancel()

@@ -31,7 +31,8 @@ from broadcast.domain.broadcasts import (
     without,
 )
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, Verb
+from broadcast.domain.rights import areas_of, may, start_verb
 from broadcast.domain.spoken import Layout
 from broadcast.service.announcer import Announcer, Rehearsal
 from broadcast.service.boards import Boards, Name
@@ -117,7 +118,7 @@ class Broadcasts:
 
         :raises InvalidRequest, AreaNotGranted, RoleNotGranted, KeyReused, BoardFull, StoreUnavailable: nothing was stored.
         """
-        by.must_command("start a broadcast")
+        self._may_start(command, by)
         if (before := await self._answered(by, once)) is not None:
             return before  # also when its end has passed meanwhile
         self.must_be_right(command, by)
@@ -136,11 +137,11 @@ class Broadcasts:
 
     async def update(self, old: str, command: StartBroadcast, *, by: Officer, once: OnceKey | None = None) -> Outcome:
         """Replace a live broadcast by a corrected one (更正), in one step: no gap and no double."""
-        by.must_command("update a broadcast")
+        self._may_start(command, by)
         if (before := await self._answered(by, once)) is not None:
             return before
         self.must_be_right(command, by)
-        was = await self._changeable(old, by)
+        was = await self._changeable(old, by, start_verb(command.kind, life_safety=command.life_safety))
         if command.exercise is not was.order.exercise or command.kind is not was.order.kind:
             field = "exercise" if command.exercise is not was.order.exercise else "kind"
             raise InvalidRequest([Fault(field, "cannot-change")])
@@ -158,8 +159,8 @@ class Broadcasts:
 
     async def stop(self, broadcast: str, *, by: Officer) -> Outcome:
         """Take a broadcast off the air (停播). Stopping what is over is not an error: it is what was wanted."""
-        by.must_command("stop a broadcast")
-        was = await self._changeable(broadcast, by, over_is_fine=True)
+        may(by, Verb.STOP, exercise=None, now_ms=self._clock.now_ms())
+        was = await self._changeable(broadcast, by, Verb.STOP)
         if not was.is_live(self._clock.now_ms()):
             return Outcome((broadcast,), repeated=True)
         if was.programme:
@@ -176,7 +177,7 @@ class Broadcasts:
 
     async def stop_all(self, *, by: Officer) -> Outcome:
         """Take everything of one's own level and area off the air, live and exercise; of programmes, what is running."""
-        by.must_command("stop all broadcasts")
+        may(by, Verb.STOP, exercise=None, now_ms=self._clock.now_ms())
 
         def change() -> Change:
             now_ms = self._clock.now_ms()
@@ -184,12 +185,12 @@ class Broadcasts:
             over = [
                 ended(one, Life.STOPPED, by=by.name, now_ms=now_ms)
                 for one in self._boards.carried.values()
-                if one.is_live(now_ms) and one.order.level <= by.level and self._is_inside(one, by)
+                if one.is_live(now_ms) and self._is_stopped_by(one, by)
             ]
             return over, []
 
         outcome = await self.commit(change, by=by, verb="stop all")
-        ours = [one.id for one in self._routine.running() if one.order.level <= by.level and self._is_inside(one, by)]
+        ours = [one.id for one in self._routine.running() if self._is_stopped_by(one, by)]
         return Outcome((*outcome.ids, *await self._routine.silence(ours.__contains__, by=by, verb="stop all")))
 
     async def all_clear(
@@ -199,14 +200,14 @@ class Broadcasts:
 
         It never ends one that was not chosen.
         """
-        by.must_command("give the all-clear")
+        may(by, Verb.ALL_CLEAR, exercise=None, now_ms=self._clock.now_ms())
         if (before := await self._answered(by, once)) is not None:
             return before
-        was = await self._changeable(broadcast, by)
+        was = await self._changeable(broadcast, by, Verb.ALL_CLEAR)
         self._must_be_part_of(was, areas)
         areas = (*areas, *self._estate.tree.merged_into(areas))
         chosen = _within(was.order, areas) if areas else was.order.areas
-        by.must_hold(*chosen)
+        may(by, Verb.ALL_CLEAR, areas=chosen, exercise=was.order.exercise, now_ms=self._clock.now_ms())
         command = StartBroadcast(
             kind=Kind.NOTICE,
             areas=tuple(chosen),
@@ -267,7 +268,7 @@ class Broadcasts:
 
     def must_be_right(self, command: StartBroadcast, by: Officer) -> None:
         """:raises InvalidRequest, AreaNotGranted, RoleNotGranted: as `start` would; the confirm page asks before."""
-        by.must_command("start a broadcast")
+        self._may_start(command, by)
         now_ms = self._clock.now_ms()
         faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=now_ms)
         for field, asset in (("asset", command.asset), ("bed", command.bed.asset if command.bed else b"")):
@@ -275,7 +276,7 @@ class Broadcasts:
                 faults.append(Fault(field, code, (("asset", asset.hex()),)))
         if faults:
             raise InvalidRequest(faults)
-        by.must_hold(*command.areas, *(self._estate.speaker(one).area for one in command.speakers))
+        self._may_start(command, by, *command.areas, *(self._estate.speaker(one).area for one in command.speakers))
 
     async def rehearse(self, command: StartBroadcast, *, by: Officer, whole: bool) -> Rehearsal:
         """How it would sound if it began now; nothing is stored but sound files.
@@ -386,7 +387,7 @@ class Broadcasts:
     def _must_not_be_stopped(self, fresh: Broadcast, asked_at: float) -> None:
         """:raises StoppedMeanwhile: a stop-all came between the officer's word and the voice."""
         for at, officer in self._stops:
-            if at >= asked_at and fresh.order.level <= officer.level and self._is_inside(fresh, officer):
+            if at >= asked_at and self._is_stopped_by(fresh, officer):
                 raise StoppedMeanwhile(officer.name)
 
     def _still(self, broadcast: str, by: Officer) -> Broadcast:
@@ -403,23 +404,39 @@ class Broadcasts:
         kept = await self._store.read(lambda tx: tx.answers.get(by.name, once.key))
         return None if kept is None else _repeat(kept, once)
 
-    async def _changeable(self, broadcast: str, by: Officer, *, over_is_fine: bool = False) -> Broadcast:
+    async def _changeable(self, broadcast: str, by: Officer, verb: Verb) -> Broadcast:
+        """What has ended already may be stopped; who began a broadcast may stop it, also when the grant is over."""
         was = await self.get(broadcast)
-        now_ms = self._clock.now_ms()
+        now_ms, over_is_fine = self._clock.now_ms(), verb is Verb.STOP
         if over_is_fine and not was.is_live(now_ms):
             return was
         if was.programme and not over_is_fine:
             raise InvalidRequest([Fault("broadcast", "is-of-programme")])
         must_be_changeable(was, by, now_ms)
-        if was.order.level == by.level and not self._is_inside(was, by):
-            by.must_hold(*was.order.areas)
+        places = () if verb is Verb.STOP and was.officer == by.name else self._places(was)
+        tree, grounds = self._estate.tree, areas_of(by, verb, now_ms=now_ms)
+        outside = [place for place in places if place not in tree or not _lie_in(grounds, tree.successor(place).code)]
+        may(by, verb, areas=outside, exercise=was.order.exercise, now_ms=now_ms)
         return was
 
-    def _is_inside(self, broadcast: Broadcast, by: Officer) -> bool:
-        places = [*broadcast.order.areas]
-        places += [self._estate.speaker(one).area for one in broadcast.order.speakers if one in self._estate]
-        tree = self._estate.tree
-        return all(covers(by.area, tree.successor(place).code if place in tree else place) for place in places)
+    def _may_start(self, command: StartBroadcast, by: Officer, *areas: str) -> None:
+        verb = start_verb(command.kind, life_safety=command.life_safety)
+        may(by, verb, areas=areas, exercise=command.exercise, now_ms=self._clock.now_ms())
+
+    def _is_stopped_by(self, broadcast: Broadcast, by: Officer) -> bool:
+        """Whether this officer's stop-all ends it: of no higher level, as a whole inside, and of the mode of the sign-in."""
+        if broadcast.order.level > by.level or (by.exercise_only and not broadcast.order.exercise):
+            return False
+        tree, grounds = self._estate.tree, areas_of(by, Verb.STOP, now_ms=self._clock.now_ms())
+        return all(
+            _lie_in(grounds, tree.successor(place).code if place in tree else place)
+            for place in self._places(broadcast)
+        )
+
+    def _places(self, broadcast: Broadcast) -> list[str]:
+        """Its areas, and those of its single speakers."""
+        single = [self._estate.speaker(one).area for one in broadcast.order.speakers if one in self._estate]
+        return [*broadcast.order.areas, *single]
 
     def _must_be_part_of(self, broadcast: Broadcast, chosen: Iterable[str]) -> None:
         faults = []
@@ -465,6 +482,10 @@ class Broadcasts:
             self._boards.renew([now], await self._store.write(work))
         self._ladder.note(now)
         self._feed.changed(broadcast)
+
+
+def _lie_in(grounds: Iterable[str], area: str) -> bool:
+    return any(covers(ground, area) for ground in grounds)
 
 
 def _within(order: Order, areas: Sequence[str]) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from uuid import uuid4
 
 from broadcast.domain.areas import AreaTree
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, Verb
+from broadcast.domain.rights import may
 from broadcast.domain.speakers import Speaker, UnknownSpeaker
 from broadcast.service.ports import ActRow, Store, Tx
 from endpoints.area_codes import significant
@@ -47,7 +48,8 @@ class Estate:
 
     async def enrol(self, speakers: Iterable[Speaker], *, by: Officer) -> None:
         """Take speakers in; those that are there already stay as they are."""
-        by.must_administer("enrol speakers")
+        speakers = tuple(speakers)
+        may(by, Verb.MANAGE_ESTATE, areas={one.area for one in speakers})
         fresh = [one for one in speakers if one.id not in self._speakers]
 
         def work(tx: Tx) -> None:
@@ -62,9 +64,9 @@ class Estate:
 
         :raises UnknownSpeaker, RoleNotGranted, AreaNotGranted: nothing was changed.
         """
-        by.must_administer("retire speakers")
+        may(by, Verb.MANAGE_ESTATE)
         gone = self.speaker(speaker)
-        by.must_hold(gone.area)
+        may(by, Verb.MANAGE_ESTATE, areas=[gone.area])
 
         def work(tx: Tx) -> None:
             tx.speakers.save(replace(gone, retired=True))

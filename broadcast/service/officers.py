@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from broadcast.clock import Clock
 from broadcast.domain.broadcasts import Broadcast, Fault, InvalidRequest
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, Verb
+from broadcast.domain.rights import may
 from broadcast.service.passwords import Hasher, faults_of, generated
 from broadcast.service.ports import Account, ActRow, SessionRow, Store, StoreUnavailable, Tx
 from broadcast.service.rate_limits import Buckets
@@ -132,8 +133,7 @@ class Officers:
 
     async def add(self, officer: Officer, password: str, *, by: Officer) -> None:
         """:raises RoleNotGranted, AreaNotGranted, InvalidRequest, OfficerExists: nothing was stored."""
-        by.must_administer("add officers")
-        by.must_hold(officer.area)
+        may(by, Verb.MANAGE_OFFICERS, areas=[officer.area])
         faults = [*_name_faults(officer.name), *faults_of(password, officer.name)]
         if faults:
             raise InvalidRequest(faults)
@@ -149,11 +149,11 @@ class Officers:
 
     async def disable(self, name: str, *, by: Officer, disabled: bool = True) -> None:
         """Nobody signs in with this account any longer, and who is signed in is out. It is never deleted: the log names it."""
-        by.must_administer("disable officers")
+        may(by, Verb.MANAGE_OFFICERS)
 
         def work(tx: Tx) -> None:
             account = _account(tx, name)
-            by.must_hold(account.officer.area)
+            may(by, Verb.MANAGE_OFFICERS, areas=[account.officer.area])
             tx.accounts.save(replace(account, disabled=disabled))
             tx.sessions.drop_of(name)
             verb = "disable officer" if disabled else "enable officer"
@@ -164,8 +164,7 @@ class Officers:
 
     async def set_password(self, name: str, password: str, *, by: Officer) -> None:
         """One's own, or as an administrator another's; every session of that officer ends."""
-        if name != by.name:
-            by.must_administer("set another's password")
+        may(by, Verb.OWN_ACCOUNT if name == by.name else Verb.MANAGE_OFFICERS)
         if faults := faults_of(password, name):
             raise InvalidRequest(faults)
         hashed = await self._hasher.hash(password)
@@ -173,7 +172,7 @@ class Officers:
         def work(tx: Tx) -> None:
             account = _account(tx, name)
             if name != by.name:
-                by.must_hold(account.officer.area)
+                may(by, Verb.MANAGE_OFFICERS, areas=[account.officer.area])
             tx.accounts.save(replace(account, password_hash=hashed, must_change=False))
             tx.sessions.drop_of(name)
             tx.acts.add(ActRow(self._clock.now_ms(), by.name, "set password", name, ""))
@@ -183,7 +182,7 @@ class Officers:
 
     async def all(self, *, by: Officer) -> Sequence[Account]:
         """The accounts inside the administrator's area."""
-        by.must_administer("see the accounts")
+        may(by, Verb.MANAGE_OFFICERS)
         return await self._store.read(lambda tx: tx.accounts.all())
 
     # ---- signing in -----------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from typing import Protocol
 from broadcast.clock import Clock
 from broadcast.domain.broadcasts import MAX_TEXT, Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, Verb
+from broadcast.domain.rights import may
 from broadcast.domain.spoken import Layout, Preview, VoiceThere
 from broadcast.service.announcer import Rehearsal
 from broadcast.service.broadcasts import Broadcasts
@@ -39,7 +40,7 @@ class Previews:
     """Lets officers hear what they have written."""
 
     def __init__(self, *, clock: Clock, voice: Voice, broadcasts: Broadcasts) -> None:
-        self._voice, self._broadcasts = voice, broadcasts
+        self._clock, self._voice, self._broadcasts = clock, voice, broadcasts
         self._buckets = Buckets(clock.monotonic, burst=AT_ONCE, per_min=PER_MIN)
 
     async def voices(self) -> Sequence[VoiceThere]:
@@ -51,7 +52,7 @@ class Previews:
 
         :raises InvalidRequest: it can't be spoken, with the reason. SpeechFailed: not on this machine now.
         """
-        by.must_command("preview")
+        may(by, Verb.PREVIEW, now_ms=self._clock.now_ms())
         if len(text) > MAX_TEXT:
             facts = (("most", str(MAX_TEXT)), ("length", str(len(text))))
             raise InvalidRequest([Fault("text", "too-long", facts)])
@@ -74,7 +75,7 @@ class Previews:
 
         :param again: it was had before, and a further piece of it is asked for.
         """
-        by.must_command("preview")
+        may(by, Verb.PREVIEW, now_ms=self._clock.now_ms())
         if not again:
             self._take(by)
         return await self._voice.whole(layout)

@@ -16,7 +16,7 @@ from broadcast.domain.broadcasts import Fault, InvalidRequest, day_of
 from broadcast.domain.calendar import DayEntry, check_entries
 from broadcast.domain.conflicts import Preview, preview
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, Verb
 from broadcast.domain.programme_boards import Overfull, Plan, overfull
 from broadcast.domain.programme_checks import check_area_plan, check_programme
 from broadcast.domain.programme_versions import PlanVersion, Version
@@ -30,6 +30,7 @@ from broadcast.domain.programmes import (
     UnknownProgramme,
     as_of_today,
 )
+from broadcast.domain.rights import may
 from broadcast.service.boards import Boards
 from broadcast.service.estate import Estate
 from broadcast.service.health import Health
@@ -111,7 +112,7 @@ class Programmes:
         :raises InvalidRequest, AreaNotGranted, RoleNotGranted, SpeechFailed, ProgrammeBoardFull, KeyReused, StoreUnavailable:
             nothing was stored.
         """
-        by.must_command("plan programmes")
+        self._may_plan(by)
         if (before := await self._answered(by, once)) is not None:
             return before
         made = replace(draft, id=str(ULID()), revision=1, created_at_ms=self._clock.now_ms())
@@ -125,7 +126,7 @@ class Programmes:
         :param revision: that the officer has read.
         :raises ProgrammeChanged: it is at another one now; and as `add`.
         """
-        by.must_command("plan programmes")
+        self._may_plan(by)
         if (before := await self._answered(by, once)) is not None:
             return before
         was = self._plannable(programme, by)
@@ -134,7 +135,7 @@ class Programmes:
 
     async def pause(self, programme: str, *, on: bool, by: Officer, revision: int) -> Saved:
         """It has no occurrences until it goes on (暂停, 恢复)."""
-        by.must_command("pause programmes")
+        self._may_plan(by)
         was = self._plannable(programme, by)
         made = replace(was.programme, paused=on, revision=revision + 1)
         version = Version(made, self._clock.now_ms(), by.name, was.content)
@@ -144,7 +145,7 @@ class Programmes:
 
     async def retire(self, programme: str, *, by: Officer, revision: int) -> Saved:
         """Take it out of the plan (删除). Its record stays, and what has begun already goes on to its end."""
-        by.must_command("retire programmes")
+        self._may_plan(by)
         was = self._plannable(programme, by)
         made = replace(was.programme, revision=revision + 1)
         version = Version(made, self._clock.now_ms(), by.name, was.content, retired=True)
@@ -156,7 +157,7 @@ class Programmes:
         :param replaces: id of the programme that it is the next version of.
         :raises InvalidRequest, AreaNotGranted, RoleNotGranted, ProgrammeBoardFull: as saving it would.
         """
-        by.must_command("plan programmes")
+        self._may_plan(by)
         now_ms, plan = self._clock.now_ms(), self._boards.plan
         made = replace(draft, id=replaces or str(ULID()), created_at_ms=now_ms)
         self._must_be_right(made, by)
@@ -196,7 +197,7 @@ class Programmes:
         :param revision: that was read, 0 when there was none.
         :raises InvalidRequest, AreaNotGranted, RoleNotGranted, PlanChanged, StoreUnavailable: nothing was stored.
         """
-        by.must_command("plan programmes")
+        self._may_plan(by)
         faults = check_area_plan(plan, self._estate.tree)
         part: Part | None = None
         try:
@@ -205,7 +206,7 @@ class Programmes:
             faults.append(Fault("fallback", "unknown-asset", (("asset", err.asset.hex()),)))
         if faults:
             raise InvalidRequest(faults)
-        by.must_hold(plan.area)
+        self._may_plan(by, plan.area)
         now_ms = self._clock.now_ms()
         version = PlanVersion(replace(plan, fallback=part), revision + 1, now_ms, by.name)
 
@@ -229,8 +230,7 @@ class Programmes:
 
         :raises InvalidRequest, AreaNotGranted, RoleNotGranted, StoreUnavailable: nothing was stored.
         """
-        by.must_command("change the calendar")
-        by.must_hold(*(city.code for city in self._estate.tree.cities))
+        self._may_plan(by, *(city.code for city in self._estate.tree.cities))
         if faults := check_entries(entries):
             raise InvalidRequest(faults)
         now_ms, wanted = self._clock.now_ms(), {entry.day: entry for entry in entries}
@@ -313,6 +313,9 @@ class Programmes:
 
     # ---- inside ---------------------------------------------------------------------------------------------------------
 
+    def _may_plan(self, by: Officer, *areas: str) -> None:
+        may(by, Verb.PLAN_PROGRAMME, areas=areas, now_ms=self._clock.now_ms())
+
     def _must_be_right(self, programme: Programme, by: Officer) -> None:
         """:raises InvalidRequest, AreaNotGranted: every fault at once; rights are asked of what is right."""
         areas = {name: one.area for name, one in self._estate.speakers.items()}
@@ -320,7 +323,7 @@ class Programmes:
         known = self._sounds.known(programme.source)
         if faults := check_programme(programme, self._estate.tree, areas, known, today=today):
             raise InvalidRequest(faults)
-        by.must_hold(programme.owner, *programme.areas, *(areas[name] for name in programme.speakers))
+        self._may_plan(by, programme.owner, *programme.areas, *(areas[name] for name in programme.speakers))
 
     async def _must_fit(self, version: Version) -> None:
         """:raises ProgrammeBoardFull: rather than leave out slots later, when nobody looks."""
@@ -383,7 +386,7 @@ class Programmes:
         was = self.get(programme, by=by)
         if was.retired:
             raise UnknownProgramme(programme)
-        by.must_hold(was.programme.owner)
+        self._may_plan(by, was.programme.owner)
         return was
 
     async def _answered(self, by: Officer, once: OnceKey | None) -> Saved | None:

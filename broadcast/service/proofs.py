@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from broadcast.clock import Clock
 from broadcast.domain.broadcasts import Fault, InvalidRequest, UnknownBroadcast
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, Verb
 from broadcast.domain.proofs import Known, Proved, Witnessed, known_of
+from broadcast.domain.rights import may
 from broadcast.service.estate import Estate
 from broadcast.service.health import Health
 from broadcast.service.ports import ActRow, DeliveryRow, Store, Tx
@@ -82,7 +83,7 @@ class Proofs:
         :raises AreaNotGranted, UnknownSpeaker, UnknownBroadcast, NotMeant, InvalidRequest: nothing was stored.
         """
         where = self._estate.speaker(speaker)
-        by.must_hold(where.area)
+        may(by, Verb.WITNESS, areas=[where.area], exercise=None, now_ms=self._clock.now_ms())
         if len(note) > MAX_NOTE:
             raise InvalidRequest([Fault("note", "too-long", (("most", str(MAX_NOTE)), ("length", str(len(note)))))])
         said = Witnessed(broadcast, speaker, by.name, self._clock.now_ms(), heard, note)

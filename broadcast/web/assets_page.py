@@ -8,7 +8,8 @@ from multidict import MultiDictProxy
 from broadcast.domain.assets import Asset, AssetState
 from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, Verb
+from broadcast.domain.rights import holds
 from broadcast.service.assets import Upload
 from broadcast.service.reach import place_of
 from broadcast.web.assets_api import expiry, take_in
@@ -139,7 +140,7 @@ async def _one(
         wave=wave_path(found.measured.pairs()),
         notes=notes(words, found),
         uses=await services.assets.uses(found),
-        may_change=officer.area == found.area or found.area.startswith(officer.area.rstrip("0")),
+        may_change=holds(officer, Verb.MANAGE_ASSETS, areas=[found.area], now_ms=services.clock.now_ms()),
         expires=_day(found.expires_ms),
         seconds=seconds,
     )

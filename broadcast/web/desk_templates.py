@@ -9,7 +9,8 @@ from aiohttp import web
 
 from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, Verb
+from broadcast.domain.rights import may
 from broadcast.domain.templates import Template
 from broadcast.service.wording import UnknownTemplate, When
 from broadcast.web.desk_parts import HOME
@@ -81,7 +82,7 @@ def template_form(
 async def ask_gaps(request: web.Request) -> web.Response:
     """The empty form of one template."""
     officer, services = await officer_of(request), request.app[SERVICES]
-    officer.must_command("start a broadcast")
+    may(officer, Verb.PREVIEW, now_ms=services.clock.now_ms())
     template = template_of(services, request.match_info["template"])
     severities = {severity: word for word, severity in SEVERITIES.items()}
     severity = "unknown" if len(template.severities) != 1 else severities[template.severities[0]]

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from broadcast.domain.areas import UnknownArea
-from broadcast.domain.officers import AreaNotGranted
+from broadcast.domain.officers import AreaNotGranted, Verb
+from broadcast.domain.rights import may
 from broadcast.domain.speakers import Speaker, UnknownSpeaker
 from broadcast.service.presence import Presence
 from broadcast.service.reach import place_of
@@ -51,7 +52,7 @@ async def list_speakers(call: Call, query: SpeakersQuery) -> SpeakersOut:
     """The speakers of an area (one's own without any) and what is known of each now."""
     estate, by = call.services.estate, call.officer
     area = estate.tree.area(query.area).code if query.area else by.area
-    by.must_hold(area)
+    may(by, Verb.READ, areas=[area], now_ms=call.services.clock.now_ms())
     counts = dict.fromkeys((presence.value for presence in Presence), 0)
     items: list[SpeakerOut] = []
     after = None
@@ -71,7 +72,7 @@ async def list_speakers(call: Call, query: SpeakersQuery) -> SpeakersOut:
 async def get_speaker(call: Call) -> SpeakerOut:
     """One speaker and what is known of it now."""
     speaker = call.services.estate.speaker(call.path("speaker"))
-    call.officer.must_hold(speaker.area)
+    may(call.officer, Verb.READ, areas=[speaker.area], now_ms=call.services.clock.now_ms())
     return _out(call, speaker)
 
 

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from broadcast.domain.officers import Verb
+from broadcast.domain.rights import may
 from broadcast.web.errors import CrossOrigin
 from broadcast.web.live_socket import SOCKETS, Connection, Sockets
 from broadcast.web.pages import language_of, page
@@ -43,7 +45,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
     """The socket. What may not be is refused before it opens, as any request is."""
     must_be_our_page(request)
     officer = await officer_of(request)
-    officer.must_command("speak live")
+    may(officer, Verb.LIVE, exercise=None, now_ms=request.app[SERVICES].clock.now_ms())
     return await Connection(request, officer).run()
 
 

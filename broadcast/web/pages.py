@@ -10,7 +10,8 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer, Role
+from broadcast.domain.officers import Officer, Verb
+from broadcast.domain.rights import holds
 from broadcast.service.officers import NotSignedIn
 from broadcast.service.wall import Look
 from broadcast.web.errors import NotFound
@@ -108,7 +109,7 @@ def page(
         other_language=other,
         here=request.path if request.method == "GET" else "/emergency",
         officer=officer,
-        may_act=officer is not None and officer.role is not Role.VIEWER,
+        may_act=officer is not None and holds(officer, Verb.STOP),
         head=state_of(services, officer) if officer else None,
         mark=form_mark(request),
         shown_id=shown_id,

@@ -14,6 +14,7 @@ from broadcast.domain.errors import BroadcastError
 from broadcast.domain.live import BadSound, LiveBusy, LiveOver, LiveOverBudget, MicrophoneOpen, NoSource, UnknownLive
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
 from broadcast.domain.programmes import ProgrammeChanged, UnknownProgramme
+from broadcast.domain.rights import ExerciseOnly, NotDelegated, SessionLocked, StepUpNeeded
 from broadcast.domain.speakers import UnknownSpeaker
 from broadcast.service.announcer import SoundChanged
 from broadcast.service.assets import TooManyUploads
@@ -59,6 +60,10 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     TooManyPreviews: (S.TOO_MANY_REQUESTS, "too-many-previews"),
     AreaNotGranted: (S.FORBIDDEN, "area-not-granted"),
     RoleNotGranted: (S.FORBIDDEN, "role-not-granted"),
+    NotDelegated: (S.FORBIDDEN, "not-delegated"),
+    ExerciseOnly: (S.FORBIDDEN, "exercise-only"),
+    SessionLocked: (S.FORBIDDEN, "session-locked"),
+    StepUpNeeded: (S.FORBIDDEN, "step-up-needed"),
     HigherLevel: (S.FORBIDDEN, "higher-level"),
     CrossOrigin: (S.FORBIDDEN, "cross-origin"),
     StaleForm: (S.FORBIDDEN, "stale-form"),

@@ -11,9 +11,10 @@ from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.conflicts import Preview
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.occurrences import occurrences
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, Verb
 from broadcast.domain.programme_versions import Version
 from broadcast.domain.programmes import ProgrammeChanged
+from broadcast.domain.rights import may
 from broadcast.service.once import OnceKey
 from broadcast.service.programmes import ProgrammeBoardFull
 from broadcast.service.reach import place_of
@@ -84,13 +85,13 @@ async def programme(request: web.Request) -> web.Response:
 
 async def new(request: web.Request) -> web.Response:
     officer = await officer_of(request)
-    officer.must_command("plan programmes")
+    may(officer, Verb.PLAN_PROGRAMME, now_ms=request.app[SERVICES].clock.now_ms())
     return _form(request, officer, Draft.empty(area=officer.area, today=_today(request).isoformat()))
 
 
 async def edit(request: web.Request) -> web.Response:
     officer = await officer_of(request)
-    officer.must_command("plan programmes")
+    may(officer, Verb.PLAN_PROGRAMME, now_ms=request.app[SERVICES].clock.now_ms())
     version = request.app[SERVICES].programmes.get(request.match_info["programme"], by=officer)
     return _form(request, officer, Draft.of(version))
 

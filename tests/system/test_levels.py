@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from broadcast.domain.broadcasts import HigherLevel, StartBroadcast
-from broadcast.domain.officers import AreaNotGranted, Officer, Role
+from broadcast.domain.officers import AreaNotGranted, Grant, Officer, Role
+from broadcast.domain.rights import STARTS
 from broadcast.domain.speakers import Speaker, default_id
 from broadcast.server import Server
 from config.settings import load
@@ -18,9 +19,16 @@ from tests.system.city import CITY, OFFICER, City, environment, until
 
 ONE, OTHER = "130281001000", "130281100000"  # two townships
 VILLAGE = "130281001001"
-TOWN = Officer("one", "乡镇", Role.DUTY, ONE)
-OTHER_TOWN = Officer("other", "乡镇", Role.DUTY, OTHER)
-VILLAGER = Officer("village", "村", Role.DUTY, VILLAGE)
+
+
+def granted(area: str) -> tuple[Grant, ...]:
+    """Below the city nobody broadcasts without."""
+    return (Grant("g", STARTS, area, 0, 2**53, "duty"),)
+
+
+TOWN = Officer("one", "乡镇", Role.DUTY, ONE, granted(ONE))
+OTHER_TOWN = Officer("other", "乡镇", Role.DUTY, OTHER, granted(OTHER))
+VILLAGER = Officer("village", "村", Role.DUTY, VILLAGE, granted(VILLAGE))
 EACH = 8  # speakers in each township
 
 
