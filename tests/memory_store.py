@@ -33,6 +33,7 @@ from broadcast.service.ports import (
 )
 from endpoints.delivery import State
 from endpoints.protocol import Reason
+from tests.memory_plans import Approvals, Drafts, Drills, Plans, Policies
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -408,6 +409,11 @@ class MemoryTx:
         self.assets = _Assets()
         self.live = _LiveRecords()
         self.proofs = _Proofs()
+        self.approvals = Approvals()
+        self.policies = Policies()
+        self.plans = Plans()
+        self.drafts = Drafts()
+        self.drills = Drills()
 
     def snapshot(self) -> "MemoryTx":
         twin = MemoryTx()

@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from broadcast.store.accounts import Accounts, Sessions
+from broadcast.store.approvals import Approvals, Policies
 from broadcast.store.areas import Areas
 from broadcast.store.as_run import AsRun
 from broadcast.store.assets import Assets
@@ -11,6 +12,7 @@ from broadcast.store.broadcasts import Broadcasts
 from broadcast.store.deliveries import Deliveries
 from broadcast.store.journal import Acts, Answers, Facts
 from broadcast.store.live import LiveRecords
+from broadcast.store.plans import Drafts, Drills, Plans
 from broadcast.store.programmes import Programmes
 from broadcast.store.proofs import Proofs
 from broadcast.store.reports import Reports
@@ -37,3 +39,8 @@ class SqlTx:
         self.assets = Assets(session)
         self.live = LiveRecords(session)
         self.proofs = Proofs(session)
+        self.approvals = Approvals(session)
+        self.policies = Policies(session)
+        self.plans = Plans(session)
+        self.drafts = Drafts(session)
+        self.drills = Drills(session)

@@ -18,6 +18,12 @@ from broadcast.domain.programmes import Content
 from broadcast.domain.proofs import Proved, Witnessed
 from broadcast.domain.speakers import Speaker
 from broadcast.domain.spoken import Layout, Preview, Script
+from broadcast.service.ports.approvals import Approvals as Approvals
+from broadcast.service.ports.approvals import Policies as Policies
+from broadcast.service.ports.approvals import PolicyRow as PolicyRow
+from broadcast.service.ports.plans import Drafts as Drafts
+from broadcast.service.ports.plans import Drills as Drills
+from broadcast.service.ports.plans import Plans as Plans
 from endpoints.delivery import State
 from endpoints.protocol import Reason, Stage
 
@@ -308,6 +314,16 @@ class Tx(Protocol):
     def live(self) -> LiveRecords: ...
     @property
     def proofs(self) -> Proofs: ...
+    @property
+    def approvals(self) -> Approvals: ...
+    @property
+    def policies(self) -> Policies: ...
+    @property
+    def plans(self) -> Plans: ...
+    @property
+    def drafts(self) -> Drafts: ...
+    @property
+    def drills(self) -> Drills: ...
 
 
 class Store(Protocol):
