@@ -285,24 +285,26 @@ class Live:
 
     async def _begin_exercise(self, mic: Mic, words: Sequence[bytes]) -> None:
         """Silence until somebody listens, then the words; only then the microphone."""
+        until = self._clock.monotonic()
         while not mic.machine.is_ready(self._clock.monotonic()):
-            await self._say(mic, [SILENT_FRAME] * 3)
-        await self._announce(mic, words)
+            until = await self._say(mic, [SILENT_FRAME] * 3, until)
+        await self._announce(mic, words, until)
 
-    async def _announce(self, mic: Mic, words: Sequence[bytes]) -> None:
+    async def _announce(self, mic: Mic, words: Sequence[bytes], began: float) -> None:
         mic.machine.announcing(True, self._clock.monotonic())
         try:
-            await self._say(mic, words)
+            await self._say(mic, words, began)
         finally:
             mic.machine.announcing(False, self._clock.monotonic())
 
-    async def _say(self, mic: Mic, frames: Sequence[bytes]) -> None:
-        """In real time, as if they came from a microphone."""
-        began = self._clock.monotonic()
+    async def _say(self, mic: Mic, frames: Sequence[bytes], began: float) -> float:
+        """In real time, as if they came from a microphone. When they end: what follows goes on from there, for were it late by
+        the millisecond that each waking is, the stream would fall back until it jumps."""
         for end in range(3, len(frames) + 3, 3):
             await self._clock.sleep_until(began + min(end, len(frames)) * FRAME_MS / 1_000)
             if mic.run is not None:
                 mic.run.frames(frames[end - 3 : end], self._clock.now_us())
+        return began + len(frames) * FRAME_MS / 1_000
 
     # The end ----------------------------------------------------------------------------------------------------------------
 
@@ -340,7 +342,8 @@ class Live:
         if why is not LiveEnd.STOPPED:
             if mic.saying is not None:
                 await asyncio.wait([mic.saying])
-                await self._announce(mic, await self._words.frames(EXERCISE_TAIL))
+                words = await self._words.frames(EXERCISE_TAIL)
+                await self._announce(mic, words, self._clock.monotonic())
             await run.sound_out()
             await self._boards.take_off(run.order.id, by=mic.officer)
         await run.close(why.value)

@@ -37,6 +37,7 @@ class LoopClock(ShiftedClock):
 
     def __init__(self) -> None:
         super().__init__()
+        self.wakes_late_s = 0.0
         self._began = asyncio.get_running_loop().time()
 
     def now_us(self) -> int:
@@ -49,7 +50,7 @@ class LoopClock(ShiftedClock):
         return asyncio.get_running_loop().time()
 
     async def sleep_until(self, deadline: float) -> None:
-        await asyncio.sleep(max(0.0, deadline - self.monotonic()))
+        await asyncio.sleep(max(0.0, deadline - self.monotonic()) + self.wakes_late_s)
 
 
 class FedFake:

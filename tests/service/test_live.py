@@ -483,6 +483,25 @@ def test_an_exercise_says_so_before_and_after_and_the_microphone_opens_in_betwee
     run(story())
 
 
+def test_the_words_of_an_exercise_do_not_stumble_however_long_it_was_waited_for_somebody_to_listen(
+    tmp_path: Path,
+) -> None:
+    """On a machine that wakes up two milliseconds late each time."""
+
+    async def story() -> None:
+        async with live_stage(tmp_path) as stage:
+            stage.clock.wakes_late_s = 0.002
+            view = await stage.ready(replace(ASKED, exercise=True))
+            await asyncio.sleep(7)
+            packets = stage.packets(stage.order(view))
+            frames = [frame for packet in packets for frame in packet.frames]
+            assert frames[-30:] == list(HEAD)
+            steps = [later.media_us - one.end_us for one, later in pairwise(packets)]
+            assert max(map(abs, steps)) <= 60, "what the clocks of two crystals differ by, and no more"
+
+    run(story())
+
+
 def test_an_exercise_that_cannot_say_so_is_not_begun(tmp_path: Path) -> None:
     async def story() -> None:
         async with live_stage(tmp_path) as stage:
