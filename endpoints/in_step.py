@@ -58,12 +58,13 @@ class InStep:
     """Reads a sound frame by frame, in time.
 
     :param due: None: it begins with the next frame and is corrected by nothing.
+    :param keeps_time: the sound looks at the clock itself, as live sound does: its beginning is put in step, no more.
     :param skip_ms: when it begins too late it may leave out so much of its beginning to be in step. Later than that it begins
         with its first sample, and comes into step slowly.
     """
 
-    def __init__(self, sound: Readable, due: Due | None = None, *, skip_ms: int = 0) -> None:
-        self.sound, self._due, self._skip_s = sound, due, skip_ms / 1000
+    def __init__(self, sound: Readable, due: Due | None = None, *, skip_ms: int = 0, keeps_time: bool = False) -> None:
+        self.sound, self._due, self._skip_s, self._keeps_time = sound, due, skip_ms / 1000, keeps_time
         self.begins_at: float | None = None  # when its first sample is heard; known from the first frame on
         self.corrected = 0  # samples left out, less those said twice
         self._begun = self._fresh = False
@@ -78,6 +79,11 @@ class InStep:
     def position_ms(self) -> int:
         """Where the next frame begins."""
         return max(0, self.sound.position_ms - len(self._ready) * 1000 // (RATE_HZ * SAMPLE_BYTES))
+
+    @property
+    def ahead_s(self) -> float:
+        """What the sound is asked for now is heard so much later than the frame that is being read begins."""
+        return len(self._ready) / (RATE_HZ * SAMPLE_BYTES)
 
     @property
     def at_end(self) -> bool:
@@ -120,10 +126,10 @@ class InStep:
             self._skip(-wait)
         elif -wait > CATCH_UP_S * RATE_HZ:
             self._late_s = -wait / RATE_HZ
-        if leaves_at is None:
-            self._due = None  # nobody knows when what sounds is heard
-        else:
+        if leaves_at is not None:
             self.begins_at = leaves_at + max(0, wait) / RATE_HZ
+        if leaves_at is None or self._keeps_time:  # nobody knows when what sounds is heard, or it does so itself
+            self._due = None
 
     def _skip(self, samples: int) -> None:
         size, read = samples * SAMPLE_BYTES, bytearray()
@@ -148,8 +154,7 @@ class InStep:
             return self._faded_in(piece)
         if self._due is None or leaves_at is None:
             return piece
-        heard_at = leaves_at + len(self._ready) / (RATE_HZ * SAMPLE_BYTES)
-        return self._corrected(piece, heard_at - self._due.when(begins_s) - self._late_s)
+        return self._corrected(piece, leaves_at + self.ahead_s - self._due.when(begins_s) - self._late_s)
 
     def _corrected(self, piece: bytes, late_s: float) -> bytes:
         """The piece with a sample less when it is late, one more when it is early."""

@@ -76,9 +76,8 @@ class Voice:
         self._on_started, self._on_finished, self._on_failed = on_started, on_finished, on_failed
         self._clock = SinkClock(trim_s=trim_s)
         self._line: Line = _no_line
-        self.leaves_at: float | None = (
-            None  # when the frame that is being read will be heard; for what follows a clock itself
-        )
+        self._frame_at: float | None = None  # when the frame that is being read will be heard
+        self._reading: _Playing | None = None
         self._lock = threading.Lock()
         self._current: _Playing | None = None
         self._fading: _Playing | None = None
@@ -96,6 +95,13 @@ class Voice:
         """What sounds or is about to."""
         with self._lock:
             return self._current.token if self._current else None
+
+    @property
+    def leaves_at(self) -> float | None:
+        """When what a sound is asked for just now will be heard, for one that keeps time itself. None while that is not known."""
+        if self._frame_at is None or self._reading is None:
+            return None
+        return self._frame_at + self._reading.sound.ahead_s
 
     def start(self) -> None:
         """Begin to feed the sink, with silence at first."""
@@ -125,16 +131,18 @@ class Voice:
         gain_db: float = 0.0,
         at: float | None = None,
         skip_ms: int = 0,
+        keeps_time: bool = False,
     ) -> None:
         """Sound this in place of what sounds now. What needs decoding comes decoded or ready.
 
         :param from_ms: where in the segments; what is readable stands where it is to be read.
         :param at: when its first sample shall leave the loudspeaker; until then there is silence. None: with the next frame.
         :param skip_ms: so much of its beginning may be left out to be in step, when `at` has passed.
+        :param keeps_time: see `InStep`.
         """
         track = Track(sound, from_ms=from_ms) if isinstance(sound, Sequence) else sound
         due = None if at is None else Due(at, self._line)
-        playing = _Playing(token, InStep(track, due, skip_ms=skip_ms), gain_db)
+        playing = _Playing(token, InStep(track, due, skip_ms=skip_ms, keeps_time=keeps_time), gain_db)
         with self._lock:
             self._replace(playing)
 
@@ -181,6 +189,7 @@ class Voice:
         """One frame, and whom to tell what when the sink has it."""
         with self._lock:
             frame, tell = SILENT_FRAME, []
+            self._frame_at = self._clock.next_leaves_at()
             playing, fading = self._current, self._fading
             self._fading = None
             if playing is not None and self._sink.lost:
@@ -201,8 +210,8 @@ class Voice:
 
     def _read(self, playing: _Playing) -> bytes:
         try:
-            self.leaves_at = self._clock.next_leaves_at()
-            frame = playing.read(self.leaves_at, drift=self._clock.drift)
+            self._reading = playing
+            frame = playing.read(self._frame_at, drift=self._clock.drift)
         except Exception as err:  # whatever fetches or decodes: the sink must be fed
             self._fail(playing, err)
             return SILENT_FRAME
@@ -212,8 +221,8 @@ class Voice:
             playing.frames_to_drain = max(0, math.ceil(self._sink.latency_s / FRAME_S))
         return frame
 
-    @staticmethod
-    def _faded(fading: _Playing) -> bytes:
+    def _faded(self, fading: _Playing) -> bytes:
+        self._reading = fading
         try:
             return ramp(fading.read(None) or SILENT_FRAME, rising=False)
         except Exception:  # it is being given up anyway

@@ -264,6 +264,7 @@ class VoiceOutput:
             gain_db=gain_db(play.volume_percent),
             at=on_air.at,
             skip_ms=may_skip_ms(play),
+            keeps_time=play.order.stream != 0,
         )
 
     # What the voice tells -------------------------------------------------------------------------------------------------

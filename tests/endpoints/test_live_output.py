@@ -151,6 +151,20 @@ def test_each_sample_leaves_the_loudspeaker_so_long_after_it_was_captured_and_no
     run(story())
 
 
+@pytest.mark.parametrize("at_ms", [1_507, 1_519, 1_520])
+def test_an_order_that_begins_inside_a_frame_is_in_step_all_the_same(tmp_path: Path, at_ms: int) -> None:
+    async def story() -> None:
+        async with stage(tmp_path) as (made, _, station):
+            made.play(an_order_for(), at_ms=NOON_MS + at_ms)
+            await asyncio.sleep(0.7)
+            station.begin(5)
+            await asyncio.sleep(4)
+            due = round((station.began_us - NOON_US) / 1e6 * 48_000) + DELAY_MS * 48
+            assert np.array_equal(made.heard()[due + 960 : due + 144_000], station.samples[960:144_000])
+
+    run(story())
+
+
 def test_its_tone_sounds_first_and_then_what_is_being_said(tmp_path: Path) -> None:
     async def story() -> None:
         async with stage(tmp_path) as (made, _, station):
