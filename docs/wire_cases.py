@@ -50,6 +50,7 @@ from endpoints.sealing import (
     speaker_key,
     verify,
 )
+from endpoints.setup import About, Setup, encode_about, encode_setup
 
 COUNTY, TOWNSHIP, OTHER_TOWNSHIP, VILLAGE = "130281000000", "130281102000", "130281103000", "130281102217"
 SPEAKER = "zh-102217-01"
@@ -198,6 +199,22 @@ ASKING = Hello(SPEAKER, BOOT, NONCE, 0, 1, 1, "", 8, (0, 0, 0, 0), (), 0)
 HOLDS = (Held(TOWNSHIP, 7, 42), Held(COUNTY, 7, 1_000))
 SOUNDING = Hello(SPEAKER, BOOT, b"", 86_400, 18, 20, FLOOD.id, 0, (0, 3, 1, 2), HOLDS, NOON_MS, 310)
 PING = Ping(SPEAKER, NONCE)
+SETUP = Setup(
+    SPEAKER,
+    7,
+    12,
+    NOON_MS,
+    check_ms=NOON_MS - 8 * HOUR_MS,
+    volume_percent=65,
+    ceiling_percent=90,
+    floor_percent=70,
+    quiet_from_min=21 * 60 + 30,
+    quiet_until_min=6 * 60,
+    generation=1,
+)
+ABOUT = About(
+    SPEAKER, BOOT, NOON_MS + 40, "LB-S1", "1.4.2", 12, SETUP.check_ms, 65, 90, 70, 21 * 60 + 30, 6 * 60, 0, 1, 64, 1
+)
 STOCK = Stock(
     SPEAKER,
     BOOT,
@@ -244,6 +261,7 @@ def signed(old: dict[str, str]) -> Iterator[dict[str, Any]]:
     yield sign1("board, signed with SM2", Message.BOARD, encode_board(BOARDS["one order"]), "county-sm2", old)
     for name, programme in PROGRAMMES.items():
         yield sign1(f"programme, {name}", Message.PROGRAMME, encode_programme(programme), "county", old)
+    yield sign1("setup", Message.SETUP, encode_setup(SETUP), "county", old)
     yield sign1("time", Message.TIME, encode_time_answer(TIME), "county", old)
     yield sign1("time, signed with SM2", Message.TIME, encode_time_answer(TIME), "county-sm2", old)
 
@@ -276,6 +294,7 @@ def said() -> Iterator[dict[str, Any]]:
         ("hello, while it sounds", Message.HELLO, encode_hello(SOUNDING), False),
         ("ping", Message.PING, encode_ping(PING), False),
         ("stock", Message.STOCK, encode_stock(STOCK), False),
+        ("about", Message.ABOUT, encode_about(ABOUT), False),
         ("report", Message.REPORT, encode_report(REPORT), False),
         ("report, in an exercise", Message.REPORT, encode_report(REPORT), True),
     ):
@@ -352,7 +371,8 @@ def air() -> Iterator[dict[str, Any]]:
     music = replace(NEWS, id="music")
     grace = replace(news, hard_at_ms=at + 1)
     late = replace(NEWS, start_by_ms=at - 1)
-    cases: tuple[tuple[str, tuple[Order, ...], int, str, OrderRule], ...] = (
+    Case = tuple[str, tuple[Order, ...], int, str, OrderRule]  # noqa: N806  likewise
+    cases: tuple[Case | tuple[*Case, int], ...] = (
         ("nothing", (), at, "", S),
         ("an emergency over the news", (NEWS, wide), at, NEWS.id, S),
         ("red over orange", (wide, red), at, wide.id, S),
@@ -382,10 +402,16 @@ def air() -> Iterator[dict[str, Any]]:
         ("at its latest start", (late,), at - 1, "", S),
         ("after its latest start, which it met", (late,), at, late.id, S),
         ("an emergency in quiet hours", (night, replace(wide, not_after_ms=midnight + 1)), midnight, "", S),
+        ("an emergency while somebody works at the horn", (wide, news), at, wide.id, S, at + 1),
+        ("an emergency when that is over", (wide, news), at, "", S, at),
+        ("danger to life while somebody works at the horn", (wide, life), at, "", S, at + 1),
     )  # fmt: skip
-    for name, orders, at_ms, on_air, rule in cases:
+    for name, orders, at_ms, on_air, rule, *muted in cases:
         begun = [on_air] if on_air else []
-        listener = Listener(SPEAKER, VILLAGE, on_air=on_air, rule=rule, begun=frozenset(begun))
+        muted_until_ms = muted[0] if muted else 0
+        listener = Listener(
+            SPEAKER, VILLAGE, on_air=on_air, rule=rule, begun=frozenset(begun), muted_until_ms=muted_until_ms
+        )
         winner = choose(orders, at_ms, listener)
         yield {
             "name": name,
@@ -393,14 +419,15 @@ def air() -> Iterator[dict[str, Any]]:
             "at_ms": at_ms,
             "on_air": on_air,
             "begun": begun,
+            "muted_until_ms": muted_until_ms,
             "rule": int(rule),
             "winner": winner.id if winner else "",
         }
 
 
 def loudness() -> Iterator[dict[str, Any]]:
-    """How loud an order sounds at a speaker of that own volume, in an hour of that percentage."""
-    cases: tuple[tuple[str, Order, int, int], ...] = (
+    """How loud an order sounds at a speaker of that own volume, ceiling and floor, in an hour of that percentage."""
+    cases: tuple[tuple[str, Order, int, int] | tuple[str, Order, int, int, int, int], ...] = (
         ("a programme at the speaker's own volume", NEWS, 70, 100),
         ("a programme in a soft hour", NEWS, 70, 40),
         ("half a percent is rounded up", NEWS, 70, 45),
@@ -412,12 +439,22 @@ def loudness() -> Iterator[dict[str, Any]]:
         ("an emergency at a muted speaker", replace(FLOOD, volume_percent=0), 0, 100),
         ("an emergency above its ceiling", replace(FLOOD, ceiling_percent=80), 70, 100),
         ("an emergency with a ceiling below 60", replace(FLOOD, ceiling_percent=10), 100, 100),
+        ("an order above the speaker's ceiling", replace(NEWS, volume_percent=95), 70, 100, 80, 60),
+        ("a muted speaker with a ceiling of 0", NEWS, 70, 100, 0, 60),
+        ("an emergency above the speaker's ceiling", replace(FLOOD, volume_percent=100), 70, 100, 85, 60),
+        ("an emergency with a speaker's ceiling below 60", replace(FLOOD, volume_percent=0), 70, 100, 20, 0),
+        ("an emergency lifted to the speaker's floor", replace(FLOOD, volume_percent=0), 30, 100, 100, 80),
+        ("a speaker's floor above its ceiling", replace(FLOOD, volume_percent=0), 30, 100, 75, 90),
+        ("a programme knows no floor of the speaker", NEWS, 30, 100, 100, 80),
     )
-    for name, order, own, hour in cases:
+    for name, order, own, hour, *limits in cases:
+        ceiling, floor = limits or (100, 60)
         yield {
             "name": name,
             "order": order_in_json(order),
             "own_percent": own,
             "hour_percent": hour,
-            "percent": loudness_percent(order, own, hour),
+            "ceiling_percent": ceiling,
+            "floor_percent": floor,
+            "percent": loudness_percent(order, own, hour, ceiling_percent=ceiling, floor_percent=floor),
         }

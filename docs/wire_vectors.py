@@ -110,6 +110,8 @@ def render(text: str, vectors: dict[str, Any]) -> str:
         "hello": example(
             by_name["hello, asking for the time after a start"], ("payload", "authenticated_bytes", "frame")
         ),
+        "setup": example(by_name["setup"], ("payload", "signed_bytes", "frame")),
+        "about": example(by_name["about"], ("payload", "authenticated_bytes", "frame")),
         "stock": example(by_name["stock"], ("payload", "authenticated_bytes", "frame")),
         "report": example(by_name["report"], ("payload", "authenticated_bytes", "frame")),
         "refused": "| frame | counted as | why |\n|---|---|---|\n"

@@ -8,7 +8,7 @@ the same. An emergency never waits (docs/decisions/0011-start-in-step.md).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from endpoints.arbitration import Listener, choose, is_too_late, loudness_percent, next_change_ms, rank
+from endpoints.arbitration import Listener, choose, is_muted, is_too_late, loudness_percent, next_change_ms, rank
 from endpoints.budget import Budget
 from endpoints.effects import Effect, Identity, NewEnd, Play, Stop, Volume
 from endpoints.kept import Progress
@@ -49,10 +49,10 @@ class Air:
     What is to be played and stopped is collected in `out`, in order; the caller takes it from there.
     """
 
-    __slots__ = ("_budget", "_ledger", "_on_air", "_who", "awake_ms", "change_at", "out", "terms")
+    __slots__ = ("_budget", "_ledger", "_on_air", "awake_ms", "change_at", "out", "terms", "who")
 
     def __init__(self, who: Identity, ledger: Ledger, budget: Budget) -> None:
-        self._who, self._ledger, self._budget = who, ledger, budget
+        self.who, self._ledger, self._budget = who, ledger, budget  # who changes with the setup
         self._on_air: _OnAir | None = None
         self.terms: Terms = NO_TERMS  # what the place asks of routine
         self.awake_ms: int | None = None  # since when the time has been known in this run, server's time
@@ -71,8 +71,11 @@ class Air:
 
     def volume_percent(self, order: Order, at_ms: int | None) -> int:
         """How loud it sounds here then; 0 is not at all."""
-        hour = 100 if at_ms is None else self.terms.hour_percent(self._who.quiet.local_hour(at_ms))
-        return loudness_percent(order, self._who.volume_percent, hour)
+        hour = 100 if at_ms is None else self.terms.hour_percent(self.who.quiet.local_hour(at_ms))
+        who = self.who
+        return loudness_percent(
+            order, who.volume_percent, hour, ceiling_percent=who.ceiling_percent, floor_percent=who.floor_percent
+        )
 
     # ---- the sound card's word ------------------------------------------------------------------------------------------
 
@@ -172,14 +175,14 @@ class Air:
             return Reason.STREAM_LOST if on_air.order.stream else Reason.ASSET_MISSING
         if progress.stage is Stage.RECEIVED:  # no decision of ours behind it
             return heard_late
-        if progress.reason is Reason.QUIET_HOURS:
-            return Reason.QUIET_HOURS
+        if progress.reason in (Reason.QUIET_HOURS, Reason.MUTED):
+            return progress.reason
         return otherwise if on_air is None else Reason.BUSY
 
     def _listener(self, orders: Mapping[str, Order], rule: OrderRule) -> Listener:
-        who, done = self._who, self._ledger.done(orders)
+        who, done = self.who, self._ledger.done(orders)
         begun = frozenset(order for order in orders if self._ledger[order].first_started_ms)
-        return Listener(who.id, who.area, who.exercise, done, self.on_air, who.quiet, rule, begun)
+        return Listener(who.id, who.area, who.exercise, done, self.on_air, who.quiet, rule, begun, who.muted_until_ms)
 
     def _next_change_ms(self, orders: Mapping[str, Order], rule: OrderRule, now_ms: int) -> int | None:
         edges = [next_change_ms(orders.values(), now_ms, self._listener(orders, rule))]
@@ -187,7 +190,7 @@ class Air:
             soon = (order.not_before_ms - PREROLL_MS for order in orders.values())
             edges.append(min((edge for edge in soon if edge > now_ms), default=None))
         elif self.terms.volume_by_hour and self._on_air.order.kind is Kind.ROUTINE:
-            edges.append(self._who.quiet.next_hour_ms(now_ms))
+            edges.append(self.who.quiet.next_hour_ms(now_ms))
         return min((edge for edge in edges if edge is not None), default=None)
 
     # ---- who comes, who goes --------------------------------------------------------------------------------------------
@@ -254,12 +257,13 @@ class Air:
         return False
 
     def _interrupt(self, was: _OnAir, winner: Order | None, now_ms: int, now: float) -> None:
-        """Something higher takes the air, or the quiet hours begin."""
+        """Something higher takes the air, the quiet hours begin, or somebody goes to work at the horn."""
         order = was.order
         if order.resume is Resume.DROP and self._ledger[order.id].first_started_ms:
             self._ledger.note(order.id, Stage.STOPPED, Reason.DROPPED, now_ms)
         elif was.started_at is not None:
-            reason = Reason.QUIET_HOURS if winner is None else Reason.NONE
+            muted = is_muted(order, now_ms, self.who.muted_until_ms)
+            reason = Reason.MUTED if muted else Reason.QUIET_HOURS if winner is None else Reason.NONE
             self._ledger.note(order.id, Stage.INTERRUPTED, reason, now_ms, position_ms=was.position_ms(now))
 
     def _leave(self, now: float) -> None:
@@ -270,7 +274,7 @@ class Air:
             self._budget.give_back(day, max(0, charged_ms - was.heard_ms(now)))
 
     def _is_beyond_budget(self, order: Order, now_ms: int) -> bool:
-        day = self._who.quiet.local_day(max(now_ms, order.not_before_ms))
+        day = self.who.quiet.local_day(max(now_ms, order.not_before_ms))
         return order.kind is Kind.ROUTINE and self._budget.is_used_up(day, self.terms.budget_min)
 
     def _charge(self, on_air: _OnAir, now_ms: int) -> None:
@@ -279,7 +283,7 @@ class Air:
         if order.kind is not Kind.ROUTINE or self._ledger[order.id].reason is Reason.POWER_LOST:
             return
         rest_ms = max(0, min(order.sound_ms - on_air.from_ms, order.not_after_ms - now_ms))
-        on_air.charged = self._who.quiet.local_day(now_ms), rest_ms
+        on_air.charged = self.who.quiet.local_day(now_ms), rest_ms
         self._budget.charge(*on_air.charged)
 
     def _explain_silence(self, orders: Mapping[str, Order], rule: OrderRule, now_ms: int) -> None:
@@ -298,7 +302,9 @@ class Air:
 
     def _why_it_waits(self, order: Order, now_ms: int) -> Reason:
         due_ms = max(now_ms, order.not_before_ms)
-        return Reason.QUIET_HOURS if order.kind is Kind.ROUTINE and self._who.quiet.hold(due_ms) else Reason.NONE
+        if is_muted(order, due_ms, self.who.muted_until_ms):
+            return Reason.MUTED
+        return Reason.QUIET_HOURS if order.kind is Kind.ROUTINE and self.who.quiet.hold(due_ms) else Reason.NONE
 
 
 _WAITS = frozenset({Stage.RECEIVED, Stage.SCHEDULED})

@@ -65,6 +65,7 @@ class Listener:
     :param on_air: the id that sounds now, or empty; an equal claim does not take the air from it, but for a hard time.
     :param begun: ids of orders that have begun to sound here, so that their latest start is met. None: nobody knows, and all
         count as begun; so the server asks, and who plans.
+    :param muted_until_ms: somebody works at the horn; until then it is silent but for danger to life.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Listener:
     quiet: QuietHours = QuietHours()
     rule: OrderRule = OrderRule.SEVERITY_FIRST
     begun: frozenset[str] | None = None
+    muted_until_ms: int = 0
 
 
 NEWEST_WINS = frozenset({Band.EMERGENCY, Band.LIFE_SAFETY})
@@ -123,17 +125,28 @@ def _codes_covering(area: str) -> frozenset[str]:
     return frozenset(digits[:end].ljust(length, "0") for end in ends for length in LENGTHS if end <= length)
 
 
-def loudness_percent(order: Order, own_percent: int, hour_percent: int = 100) -> int:
+def loudness_percent(
+    order: Order,
+    own_percent: int,
+    hour_percent: int = 100,
+    *,
+    ceiling_percent: int = 100,
+    floor_percent: int = EMERGENCY_PERCENT,
+) -> int:
     """How loud an order sounds at a speaker whose own volume is that; 0 is not at all.
 
     A programme bends to the hour, and every order has a floor and a ceiling. An emergency knows no hour, lifts mute, and is not
-    brought below EMERGENCY_PERCENT by its ceiling either.
+    brought below EMERGENCY_PERCENT by any ceiling.
 
     :param hour_percent: of the place's volume profile for this hour.
+    :param ceiling_percent: of the speaker: nothing is louder there.
+    :param floor_percent: of the speaker: an emergency is at least so loud.
     """
-    least = EMERGENCY_PERCENT if order.band >= Band.EMERGENCY else 0
+    urgent = order.band >= Band.EMERGENCY
+    ceiling = max(ceiling_percent, EMERGENCY_PERCENT) if urgent else ceiling_percent
+    least = min(max(floor_percent, EMERGENCY_PERCENT), ceiling) if urgent else 0
     own = (own_percent * hour_percent + 50) // 100 if order.kind is Kind.ROUTINE else own_percent
-    return min(max(own, order.volume_percent, least), max(order.ceiling_percent, least))
+    return min(max(own, order.volume_percent, least), max(order.ceiling_percent, least), ceiling)
 
 
 def applies(order: Order, now_ms: int, listener: Listener) -> bool:
@@ -144,8 +157,14 @@ def applies(order: Order, now_ms: int, listener: Listener) -> bool:
         and order.id not in listener.done
         and is_meant(order, listener.id, listener.area)
         and not (order.kind is Kind.ROUTINE and listener.quiet.hold(now_ms))
+        and not is_muted(order, now_ms, listener.muted_until_ms)
         and not is_too_late(order, now_ms, listener.begun)
     )
+
+
+def is_muted(order: Order, now_ms: int, muted_until_ms: int) -> bool:
+    """Whether somebody works at the horn. It will sound when the work is over; danger to life does not wait for that."""
+    return now_ms < muted_until_ms and order.band < Band.LIFE_SAFETY
 
 
 def is_too_late(order: Order, now_ms: int, begun: frozenset[str] | None) -> bool:
@@ -174,6 +193,8 @@ def next_change_ms(orders: Collection[Order], now_ms: int, listener: Listener) -
     edges = [edge for order in orders for edge in _edges(order) if edge > now_ms]
     if any(order.kind is Kind.ROUTINE for order in orders) and listener.quiet.from_min != listener.quiet.until_min:
         edges.append(listener.quiet.next_edge_ms(now_ms))
+    if listener.muted_until_ms > now_ms and orders:
+        edges.append(listener.muted_until_ms)
     return min(edges, default=None)
 
 

@@ -30,6 +30,7 @@ from endpoints.protocol import (
     time_topic,
 )
 from endpoints.sealing import MAX_FRAME_BYTES, Message
+from endpoints.setup import about_topic, setup_topic
 from endpoints.vocabulary import Fault, Reason
 
 KEEPALIVE_S = 30
@@ -41,6 +42,7 @@ SAID_ON: Mapping[Message, tuple[Callable[[str, str], str], int]] = {  # where ea
     Message.REPORT: (report_topic, 1),
     Message.STOCK: (stock_topic, 0),
     Message.PING: (ping_topic, 0),
+    Message.ABOUT: (about_topic, 1),
 }
 
 log = logging.getLogger(__name__)
@@ -81,9 +83,11 @@ class Box:
     :param hear: what the link calls instead of `hear`, for who stands between the two.
     :param random: for jitter and nonces; a seeded one makes a run repeatable.
     :param rtc_ms, pings: see `Player`.
+    :param amplifier: whether the amplifier is well; asked often, so it must not wait.
     """
 
     __slots__ = (
+        "_amplifier",
         "_disk",
         "_handlers",
         "_loop",
@@ -110,8 +114,9 @@ class Box:
         hear: OnMessage | None = None,
         rtc_ms: int | None = None,
         pings: bool = False,
+        amplifier: Callable[[], bool] = lambda: True,
     ) -> None:
-        self.clock = clock or MonotonicClock()
+        self.clock, self._amplifier = clock or MonotonicClock(), amplifier
         self._loop = asyncio.get_running_loop()
         self._disk, self._output = disk, output
         self._now_sounds: _Sounding | None = None
@@ -147,6 +152,7 @@ class Box:
         hear_board, hear_programme = self._hear_board, self._hear_programme
         self._handlers: dict[str, Handler] = {
             time_topic(root, who.id): self._hear_time,
+            setup_topic(root, who.id): self._hear_setup,
             **{board_topic(root, scope): hear_board for scope in who.scopes},
             **{programme_topic(root, scope): hear_programme for scope in who.scopes},
         }
@@ -176,10 +182,11 @@ class Box:
         self._tick()
 
     def on_output_changed(self) -> None:
-        """The sound card broke or works again, or silence was heard."""
+        """The sound card or the amplifier broke or works again, or silence was heard."""
         self.player.fault(Fault.SOUND, present=self._output.broken)
         self.player.fault(Fault.SILENCE, present=self._output.silent)
         self.player.fault(Fault.FILES, present=self._output.short_of_files)
+        self.player.fault(Fault.AMPLIFIER, present=not self._amplifier())
 
     def _on_stock_changed(self) -> None:
         self.on_output_changed()
@@ -246,6 +253,11 @@ class Box:
     def _hear_programme(self, frame: bytes) -> None:
         self._carry_out(self.player.board(frame, self.clock.now(), Message.PROGRAMME))
         self._output.expect(self.player.wanted)
+
+    def _hear_setup(self, frame: bytes) -> None:
+        """It is answered with the faults that there are now: it may be a test."""
+        self.on_output_changed()
+        self._carry_out(self.player.settings(frame, self.clock.now()))
 
     def _hear_time(self, frame: bytes) -> None:
         self._carry_out(self.player.time(frame, self.clock.now()))  # takes up boards that came before the time

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from endpoints.arbitration import QuietHours
+from endpoints.arbitration import EMERGENCY_PERCENT, QuietHours
 from endpoints.area_codes import ancestors
 from endpoints.kept import Kept
 from endpoints.protocol import Order, Part
@@ -10,11 +10,25 @@ from endpoints.sealing import Message
 
 
 @dataclass(frozen=True, slots=True)
+class Make:
+    """What a box is made of, as its maker calls it; each at most 40 characters, empty when nobody knows.
+
+    :param ear: what hears it (`endpoints.proof.Ear`); 0: nothing.
+    """
+
+    model: str = ""
+    firmware: str = ""
+    ear: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this speaker is.
+    """Who this speaker is, and by which settings it goes.
 
     :param key: its secret for reports.
     :param volume_percent: its own volume; 0 is muted. An order may raise it while it sounds.
+    :param ceiling_percent, floor_percent, muted_until_ms: see `endpoints.setup.Setup`.
+    :param generation: of its secrets.
     """
 
     id: str
@@ -23,6 +37,11 @@ class Identity:
     exercise: bool = False
     volume_percent: int = 70
     quiet: QuietHours = QuietHours()
+    ceiling_percent: int = 100
+    floor_percent: int = EMERGENCY_PERCENT
+    muted_until_ms: int = 0
+    generation: int = 1
+    make: Make = Make()
 
     @property
     def scopes(self) -> tuple[str, ...]:

@@ -26,8 +26,8 @@ from endpoints.protocol import (
 )
 
 MAX_KEPT_BYTES = 1 << 21  # six boards and six programmes of the largest size, and a ledger
-_FORMAT = 3
-_BEFORE_PROGRAMMES = 2  # still read: what has sounded must not sound again because the program was renewed
+_FORMAT = 4
+_BEFORE_SETUPS, _BEFORE_PROGRAMMES = 3, 2  # still read: what has sounded must not sound again after a new program came
 _SUM_BYTES = 8  # against rot and torn writes, not against malice: who can write this file owns the speaker
 _TERMINAL = frozenset({Stage.FINISHED, Stage.REFUSED, Stage.MISSED, Stage.FAILED, Stage.STOPPED})
 
@@ -74,6 +74,7 @@ class Kept:
     :param journal: report entries that the server has not confirmed.
     :param programmes: as `boards`.
     :param spent: how long routine has sounded on the last day on which it did.
+    :param setup: the frame as it came, or empty.
     """
 
     boards: tuple[bytes, ...] = ()
@@ -84,6 +85,7 @@ class Kept:
     journal: tuple[Entry, ...] = ()
     programmes: tuple[bytes, ...] = ()
     spent: Spent = Spent()
+    setup: bytes = b""
 
     def to_bytes(self) -> bytes:
         progress = [list(_values_of_progress(one)) for one in self.progress.values()]
@@ -91,7 +93,7 @@ class Kept:
         epochs = [[key_id, epoch] for key_id, epoch in self.epochs.items()]
         spent = [self.spent.day, self.spent.ms]
         body = [_FORMAT, list(self.boards), progress, epochs, self.time_floor_ms, self.rule, journal]
-        data = canonical.encode([*body, list(self.programmes), spent])
+        data = canonical.encode([*body, list(self.programmes), spent, self.setup])
         return _sum(data) + data
 
     @classmethod
@@ -104,7 +106,9 @@ class Kept:
             value: Any = canonical.decode(body, max_bytes=MAX_KEPT_BYTES)
             if value[0] == _BEFORE_PROGRAMMES:
                 value = _renewed(value)
-            kind, boards, progress, epochs, floor, rule, journal, programmes, (day, spent_ms) = value
+            if value[0] == _BEFORE_SETUPS:
+                value = [_FORMAT, *value[1:], b""]
+            kind, boards, progress, epochs, floor, rule, journal, programmes, (day, spent_ms), setup = value
             if kind != _FORMAT:
                 raise ValueError(f"format {kind}, not {_FORMAT}")
             return cls(
@@ -116,6 +120,7 @@ class Kept:
                 journal=tuple(map(_entry, journal)),
                 programmes=tuple(_blob(frame) for frame in programmes),
                 spent=Spent(_whole(day), _whole(spent_ms)),
+                setup=_blob(setup),
             )
         except (ValueError, TypeError, LookupError) as err:
             raise BadMessage("kept", f"the state file can't be read: {err}") from err
@@ -126,9 +131,9 @@ _values_of_entry = attrgetter(*(one.name for one in fields(Entry)))
 
 
 def _renewed(value: Any) -> Any:
-    """A state of the format before, in this one's shape. Its boards are of an older wire, and are refused when they are read."""
+    """A state of two formats before, in the shape of the next. Its boards are of an older wire: refused when they are read."""
     _, boards, progress, *rest = value
-    return [_FORMAT, boards, [[*one, False] for one in progress], *rest, [], [0, 0]]
+    return [_BEFORE_SETUPS, boards, [[*one, False] for one in progress], *rest, [], [0, 0]]
 
 
 def _sum(data: bytes) -> bytes:

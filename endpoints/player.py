@@ -12,7 +12,7 @@ Here is how they meet: what is decided is kept before it is done, and done befor
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 
 from endpoints.air import Air
@@ -41,8 +41,11 @@ from endpoints.protocol import (
     encode_report,
     encode_stock,
 )
+from endpoints.refusals import Refusals
 from endpoints.sealing import Message, NotAuthentic, TrustedKey, seal_by_speaker
 from endpoints.server_time import ServerTime
+from endpoints.settled import Settled
+from endpoints.setup import Setup, encode_about
 from endpoints.shelf import Copy, Shelf, Trust, Verdict
 from endpoints.stocktaking import Stocktaking, merged, stock_of, wanted_of
 from endpoints.time_line import TimeLine
@@ -55,29 +58,6 @@ WAIT_FOR_SOUND_S = (
     0.06  # three blocks: RECEIVED goes out with SOUNDING in one message, and 12,000 speakers say half as much
 )
 _NEVER = float("inf")
-
-
-@dataclass(slots=True)
-class Refusals:
-    """Frames that were not believed, since boot."""
-
-    unreadable: int = 0
-    not_authentic: int = 0
-    foreign: int = 0
-    old: int = 0
-
-    def count(self, verdict: Verdict) -> None:
-        if verdict is Verdict.UNREADABLE:
-            self.unreadable += 1
-        elif verdict is Verdict.NOT_AUTHENTIC:
-            self.not_authentic += 1
-        elif verdict is Verdict.FOREIGN:
-            self.foreign += 1
-        elif verdict is Verdict.OLD:
-            self.old += 1
-
-    def as_tuple(self) -> tuple[int, int, int, int]:
-        return self.unreadable, self.not_authentic, self.foreign, self.old
 
 
 class Player:
@@ -106,15 +86,16 @@ class Player:
         "_rtc_ms",
         "_rule",
         "_say_at",
+        "_settled",
         "_shelf",
         "_staged_files",
         "_stock",
+        "_tells_about",
         "_time",
         "_trust",
         "_upcoming_at",
         "faults",
         "refusals",
-        "who",
     )
 
     def __init__(
@@ -129,7 +110,10 @@ class Player:
         rtc_ms: int | None = None,
         pings: bool = False,
     ) -> None:
-        self.who, self.refusals, self.faults = who, Refusals(), 0
+        self.refusals, self.faults = Refusals(), 0
+        self._settled = Settled(who, trust)
+        self._settled.take_up(kept.setup, floor_ms=kept.time_floor_ms)
+        self._tells_about = False  # what it says of itself is owed
         self._trust, self._boot, self._random, self._rtc_ms = trust, boot, random, rtc_ms
         self._shelf = Shelf(who.id, who.area, who.scopes, trust, exercise=who.exercise, epochs=kept.epochs)
         for message, frames in ((Message.BOARD, kept.boards), (Message.PROGRAMME, kept.programmes)):
@@ -137,7 +121,7 @@ class Player:
                 self._shelf.take_up(frame, floor_ms=kept.time_floor_ms, message=message)
         self._journal = Journal(kept.journal)
         self._ledger, self._budget = Ledger(kept.progress, self._journal), Budget(kept.spent)
-        self._air = Air(who, self._ledger, self._budget)
+        self._air = Air(self._settled.who, self._ledger, self._budget)
         self._time = ServerTime(kept.time_floor_ms, TimePings(random) if pings else None)
         self._rule = kept.rule
         self._mine: dict[str, Order] = {}
@@ -160,6 +144,21 @@ class Player:
         return min(
             change_at, self._hello_at, self._time.ask_again_at, self._time.ping_at, self._say_at, self._stock.due_at
         )
+
+    @property
+    def who(self) -> Identity:
+        """Who it is, with the settings that it goes by now."""
+        return self._air.who
+
+    @property
+    def setup(self) -> Setup | None:
+        """What it was told by the server; None: it goes by its provisioning."""
+        return self._settled.setup
+
+    @property
+    def wants_secrets(self) -> bool:
+        """Whether the server has newer secrets for it than those that it uses."""
+        return self._settled.wants_secrets
 
     @property
     def on_air(self) -> str:
@@ -225,7 +224,7 @@ class Player:
 
     def connected(self, now: float) -> list[Effect]:
         """The broker took the connection and the subscriptions."""
-        self._online = True
+        self._online = self._tells_about = True
         self._time.connected(now)
         self._say_hello(now, ask=True)
         self._journal.resend(now, older_than_s=0)
@@ -250,6 +249,15 @@ class Player:
             self._staged_files = None
             self._stock.changed(now)
         self._sort_out(now)
+        return self._decide(now)
+
+    def settings(self, frame: bytes, now: float) -> list[Effect]:
+        """A setup came, from whom and for what reason whatever. One that is taken is answered, and so is a silent test."""
+        verdict = self._settled.offer(frame, self._time.now_ms(now), self._shelf.is_below_floor)
+        if verdict is not Verdict.TAKEN:
+            self.refusals.count(verdict)
+            return []
+        self._go_by_setup(now)
         return self._decide(now)
 
     def time(self, frame: bytes, now: float) -> list[Effect]:
@@ -278,6 +286,10 @@ class Player:
         if self._online and not had_time and self._time.now_ms(now) is not None:
             self._stock.changed(now)
             self._say_hello(now, ask=False)  # none without the time is believed; the boards that waited are on it
+        now_ms = self._time.now_ms(now)
+        if now_ms is not None and self._settled.prove(now_ms, self._shelf.is_below_floor):
+            self._go_by_setup(now)
+        self._say_about(now)
         return self._decide(now)
 
     def started(self, order: str, now: float, reason: Reason = Reason.NONE, at: float | None = None) -> list[Effect]:
@@ -337,6 +349,23 @@ class Player:
             self._sort_out(now)
             return self._decide(now)
         return self._decide(now) if now >= self._air.change_at else self._flush(now)
+
+    # ---- settings -------------------------------------------------------------------------------------------------------
+
+    def _go_by_setup(self, now: float) -> None:
+        """Quiet hours, volume and mute count from now on, for what sounds too."""
+        self._air.who = self._settled.who
+        self._dirty = self._tells_about = True
+        self._say_about(now)
+
+    def _say_about(self, now: float) -> None:
+        """If it is owed, and there is somebody to hear it who can tell it from a recording."""
+        now_ms = self._time.now_ms(now)
+        if not (self._online and self._tells_about) or now_ms is None:
+            return
+        self._tells_about = False
+        about = self._settled.about(boot=self._boot, at_ms=now_ms, faults=self.faults)
+        self._send(Message.ABOUT, encode_about(about))
 
     # ---- which orders are there -----------------------------------------------------------------------------------------
 
@@ -431,6 +460,7 @@ class Player:
             journal=self._journal.entries,
             programmes=self._shelf.frames(Message.PROGRAMME),
             spent=self._budget.spent,
+            setup=self._settled.frame,
         )
 
     def _say_hello(self, now: float, *, ask: bool) -> None:

@@ -59,6 +59,8 @@ class Message(StrEnum):
     STOCK = "stock"
     STREAM = "stream"
     PROOF = "proof"
+    SETUP = "setup"
+    ABOUT = "about"
 
 
 _ASSET_PASS = b"lianbo asset pass "
@@ -73,6 +75,8 @@ MAX_PAYLOAD_BYTES: Mapping[Message, int] = {
     Message.STOCK: MAX_STOCK_BYTES,
     Message.STREAM: MAX_ANSWER_BYTES,
     Message.PROOF: MAX_HELLO_BYTES,
+    Message.SETUP: MAX_ANSWER_BYTES,
+    Message.ABOUT: MAX_ANSWER_BYTES,
 }
 
 
@@ -378,17 +382,18 @@ def _must_be_secret(key: bytes) -> None:
         raise ValueError(f"a speaker's key of {len(key)} bytes, at least {MIN_SECRET_BYTES}")
 
 
-def speaker_key(master: bytes, speaker: str) -> bytes:
+def speaker_key(master: bytes, speaker: str, generation: int = 1) -> bytes:
     """The secret of one speaker, derived from the server's master secret: HMAC-SHA-256(master, "speaker/" + id).
 
-    A box that is stolen gives away its own key and no other.
+    A box that is stolen gives away its own key and no other. From the second generation on, "/" and its number follow the id:
+    so a key is rolled or revoked by counting on.
     """
-    return _derived(master, "speaker", speaker)
+    return _derived(master, "speaker", speaker, generation)
 
 
-def broker_password(master: bytes, speaker: str) -> str:
+def broker_password(master: bytes, speaker: str, generation: int = 1) -> str:
     """What that speaker shows the broker, derived likewise and useless for anything else."""
-    return _derived(master, "broker", speaker).hex()
+    return _derived(master, "broker", speaker, generation).hex()
 
 
 def asset_pass(key: bytes, speaker: str) -> str:
@@ -410,9 +415,10 @@ def speaker_of_pass(shown: str, key_of: Callable[[str], bytes | None]) -> str:
     return speaker if right else ""
 
 
-def _derived(master: bytes, use: str, speaker: str) -> bytes:
+def _derived(master: bytes, use: str, speaker: str, generation: int) -> bytes:
     """:raises ValueError: no speaker id, or a master secret that could be guessed."""
     if not is_speaker_id(speaker):
         raise ValueError(f"{speaker!r} is not a speaker id")
     _must_be_secret(master)
-    return hmac.digest(master, f"{use}/{speaker}".encode(), "sha256")
+    counted = f"/{generation}" if generation > 1 else ""  # an id has no "/" in it
+    return hmac.digest(master, f"{use}/{speaker}{counted}".encode(), "sha256")

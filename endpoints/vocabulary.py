@@ -103,7 +103,7 @@ class Reason(IntEnum):
     SOUND_CARD = 11
     WAS_OFF = 12  # heard of after its end
     POWER_LOST = 13  # it sounded when the power went
-    MUTED = 14  # its volume here is 0, and the order does not raise it
+    MUTED = 14  # its volume here is 0, and the order does not raise it; or somebody works at the horn
     TOO_LATE = 15  # its latest start passed: nothing is caught up with
     BUDGET = 16  # the routine minutes of this day are used up here
     FALLBACK = 17  # the fallback sounds in its place
@@ -120,6 +120,7 @@ class Fault(IntEnum):
     NO_TIME = 8
     SILENCE = 16  # something should sound and what leaves the sound card is silence
     FILES = 32  # files of the coming hours are not here, and can't be got now
+    AMPLIFIER = 64  # the amplifier says that it is broken
 
 
 BANDS_OF: Mapping[Kind, frozenset[Band]] = {

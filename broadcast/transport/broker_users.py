@@ -19,12 +19,12 @@ ITERATIONS = (
     1  # PBKDF2: passwords are 256 random bits, stretching them adds nothing but 60 µs of broker for each connect
 )
 _ROOTS = (LIVE_ROOT, EXERCISE_ROOT)
-OWN_READ = tuple(f"{root}/{kind}/%u" for root in _ROOTS for kind in ("board", "programme", "time")) + tuple(
+OWN_READ = tuple(f"{root}/{kind}/%u" for root in _ROOTS for kind in ("board", "programme", "time", "setup")) + tuple(
     f"{root}/live/#"
     for root in _ROOTS  # every packet is signed; a village may listen to what the next one is told
 )
 OWN_WRITE = tuple(
-    f"{root}/{kind}/%u" for root in _ROOTS for kind in ("report", "hello", "gone", "ping", "stock", "proof")
+    f"{root}/{kind}/%u" for root in _ROOTS for kind in ("report", "hello", "gone", "ping", "stock", "proof", "about")
 )
 _ANY_ROOT = (
     f"+/{LIVE_ROOT.partition('/')[2]}"  # live or exercise in one line: half the lines, half the time to read them

@@ -44,6 +44,7 @@ from endpoints.sealing import (
     seal,
     speaker_key,
 )
+from endpoints.setup import About, Setup, decode_about, encode_setup
 
 T0 = 1_800_000_000_000  # 2027-01-15, 16:00 in Beijing
 BEGIN = 1_000.0  # the monotonic clock then
@@ -97,6 +98,11 @@ class Authority:
         terms = volume_by_hour, budget_min, fallback
         board = ProgrammeBoard(scope, epoch, version, ms(at_s), orders, ms(until_s), *terms)
         return seal(encode_programme(board), Message.PROGRAMME, exercise=self.exercise, signer=self.signer)
+
+    def setup(self, version: int, *, speaker: str = "v-001", epoch: int = 1, at_s: float = 0, **other: int) -> bytes:
+        quiet = {"quiet_from_min": 0, "quiet_until_min": 0}
+        payload = encode_setup(Setup(speaker, epoch, version, ms(at_s), **{**quiet, **other}))
+        return seal(payload, Message.SETUP, exercise=self.exercise, signer=self.signer)
 
     def time(
         self,
@@ -188,6 +194,7 @@ class Rig:
     reports: list[tuple[int, Entry]] = field(default_factory=list)
     hellos: list[Hello] = field(default_factory=list)
     stocks: list[Stock] = field(default_factory=list)
+    abouts: list[About] = field(default_factory=list)
     played: list[Play] = field(default_factory=list)
     volumes: list[Volume] = field(default_factory=list)
     sounds: str = ""
@@ -244,6 +251,11 @@ class Rig:
     def programme(self, *frames: bytes) -> "Rig":
         for frame in frames:
             self._do(self.player.board(frame, self.now, Message.PROGRAMME))
+        return self
+
+    def settings(self, *frames: bytes) -> "Rig":
+        for frame in frames:
+            self._do(self.player.settings(frame, self.now))
         return self
 
     def board(self, *frames: bytes) -> "Rig":
@@ -339,6 +351,8 @@ class Rig:
             self._asked_at = self.now if self.hellos[-1].nonce else self._asked_at
         elif message is Message.STOCK:
             self.stocks.append(decode_stock(payload))
+        elif message is Message.ABOUT:
+            self.abouts.append(decode_about(payload))
         else:
             report = decode_report(payload)
             self.reports.extend((report.boot, entry) for entry in report.entries)

@@ -101,6 +101,8 @@ PAYLOADS = {
     Message.STOCK: encode_stock(STOCK),
     Message.STREAM: b"the head of a stream",
     Message.PROOF: b"what a microphone heard",
+    Message.SETUP: b"how a speaker is to be set",
+    Message.ABOUT: b"what a speaker says of itself",
 }
 SECRET = bytes(range(32))
 signers = pytest.mark.parametrize("signer", [LIVE_SIGNER, SM2_SIGNER], ids=["ed25519", "sm2"])

@@ -71,7 +71,8 @@ from endpoints.protocol import (
     time_topic,
 )
 from endpoints.sealing import MAX_PAYLOAD_BYTES, Algorithm, Message, NotAuthentic, TrustedKey, TrustStore
-from tests.endpoints.wire_examples import BOARD, HELLO, NEWS, ORDER, PING, PROGRAMME, REPORT, STOCK, TIME
+from endpoints.setup import about_topic, decode_about, decode_setup, encode_about, encode_setup, setup_topic
+from tests.endpoints.wire_examples import ABOUT, BOARD, HELLO, NEWS, ORDER, PING, PROGRAMME, REPORT, SETUP, STOCK, TIME
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "wire.md").read_text(encoding="utf-8")
@@ -134,6 +135,8 @@ def fields_of(value: Any) -> list[str]:
         ("part", PROGRAMME.fallback),
         ("ping", PING),
         ("stock", STOCK),
+        ("setup", SETUP),
+        ("about", ABOUT),
     ],
 )
 def test_every_field_has_its_row(heading: str, example: Any) -> None:
@@ -176,6 +179,8 @@ TAKES = {
     "part": with_part,
     "ping": with_field(encode_ping, decode_ping, PING),
     "stock": with_field(encode_stock, decode_stock, STOCK),
+    "setup": with_field(encode_setup, decode_setup, SETUP),
+    "about": with_field(encode_about, decode_about, ABOUT),
 }
 RANGES = [
     (heading, int(row[0]), row[1], row[2], row[3])
@@ -313,6 +318,8 @@ def test_the_topics_are_in_their_table() -> None:
         "programme": programme_topic,
         "ping": ping_topic,
         "stock": stock_topic,
+        "setup": setup_topic,
+        "about": about_topic,
     }
     topics = {row[0].strip("`") for row in table(head="topic")}
     assert topics == {

@@ -96,7 +96,7 @@ def byte_string(data: bytes) -> bytes:
 # ---- §4: frames ---------------------------------------------------------------------------------------------------------------
 
 MAX_PAYLOAD = {"board": 65_536, "programme": 65_536, "time": 1_024, "hello": 2_048, "report": 8_192}
-MAX_PAYLOAD |= {"ping": 128, "stock": 4_096}
+MAX_PAYLOAD |= {"ping": 128, "stock": 4_096, "setup": 1_024, "about": 1_024}
 
 
 def open_frame(frame: bytes, message: str, mode: str) -> tuple[bytes, str, bytes]:
@@ -274,6 +274,12 @@ def check(message: str, fields: Any) -> None:
     if message == "board":
         need(list(fields) == [1, 2, 3, 4, 5])
         check_board(fields, 64)
+    elif message == "setup":
+        need(list(fields) == list(range(1, 13)))
+        text(fields[1], SPEAKER_ID)
+        spans = {2: COUNT, 3: COUNT, 4: MS, 5: MS, 6: (0, 100), 7: (0, 100), 8: (0, 100), 9: (0, 1_439), 10: (0, 1_439)}
+        for key, (low, high) in (spans | {11: MS, 12: (1, 2**31)}).items():
+            uint(fields[key], low, high)
     elif message == "programme":
         need(list(fields) == [1, 2, 3, 4, 5, 6, 7, 8, 9])
         check_board(fields, 256)
@@ -336,7 +342,9 @@ def began(order: dict[str, Any]) -> int:
     return int(max(order["8"], order["9"]))
 
 
-def winner(orders: list[dict[str, Any]], at_ms: int, on_air: str, begun: list[str], rule: int) -> str:
+def winner(
+    orders: list[dict[str, Any]], at_ms: int, on_air: str, begun: list[str], rule: int, *, muted_until_ms: int
+) -> str:
     def key(order: dict[str, Any]) -> tuple[Any, ...]:
         return *rank(order, rule), began(order) if order["4"] in {4, 6} else -began(order), order["1"]
 
@@ -348,6 +356,7 @@ def winner(orders: list[dict[str, Any]], at_ms: int, on_air: str, begun: list[st
         and order["9"] <= at_ms < order["10"]
         and not (order["3"] == 1 and is_quiet(at_ms))
         and not (0 < order["24"] < at_ms and order["1"] not in begun)
+        and not (at_ms < muted_until_ms and order["4"] != 6)
     ]
     if not able:
         return ""
@@ -360,12 +369,15 @@ def winner(orders: list[dict[str, Any]], at_ms: int, on_air: str, begun: list[st
     return str(max(hard, key=lambda order: (began(order), order["1"]), default=holder)["1"])
 
 
-def percent(order: dict[str, Any], own: int, hour: int) -> int:
+def percent(order: dict[str, Any], own: int, hour: int, ceiling: int, floor: int) -> int:
     """§9."""
-    least = 60 if order["4"] in {4, 5, 6} else 0
+    least = 0
+    if order["4"] in {4, 5, 6}:
+        ceiling = max(ceiling, 60)
+        least = min(max(floor, 60), ceiling)
     if order["3"] == 1:
         own = (own * hour + 50) // 100
-    return int(min(max(own, order["21"], least), max(order["27"], least)))
+    return int(min(max(own, order["21"], least), max(order["27"], least), ceiling))
 
 
 # ---- the vectors ----------------------------------------------------------------------------------------------------------------
@@ -419,13 +431,15 @@ def test_a_key_may_say_what_the_document_says(vector: Any) -> None:
 
 @named("air")
 def test_the_air_goes_to_whom_the_document_says(vector: Any) -> None:
-    found = winner(vector["orders"], vector["at_ms"], vector["on_air"], vector["begun"], vector["rule"])
+    asked = [vector[name] for name in ("orders", "at_ms", "on_air", "begun", "rule")]
+    found = winner(*asked, muted_until_ms=vector["muted_until_ms"])
     assert found == vector["winner"]
 
 
 @named("loudness")
 def test_an_order_is_as_loud_as_the_document_says(vector: Any) -> None:
-    assert percent(vector["order"], vector["own_percent"], vector["hour_percent"]) == vector["percent"]
+    names = ("order", "own_percent", "hour_percent", "ceiling_percent", "floor_percent")
+    assert percent(*(vector[name] for name in names)) == vector["percent"]
 
 
 def test_keys_and_secrets_are_derived_as_the_document_says() -> None:

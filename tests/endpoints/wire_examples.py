@@ -29,6 +29,7 @@ from endpoints.protocol import (
     TimeAnswer,
     Tone,
 )
+from endpoints.setup import About, Setup
 
 COUNTY, TOWNSHIP, VILLAGE = "130281000000", "130281102000", "130281102217"
 OTHER_TOWNSHIP, OTHER_COUNTY = "130281103000", "130229000000"
@@ -123,6 +124,39 @@ REPORT = Report(
         Entry(17, ORDER.id, 1, Stage.RECEIVED, Reason.NONE, NOW_MS),
         Entry(18, ORDER.id, 1, Stage.REFUSED, Reason.QUIET_HOURS, 0),
     ),
+)
+
+SETUP = Setup(
+    speaker=SPEAKER,
+    epoch=7,
+    version=3,
+    written_at_ms=NOW_MS,
+    check_ms=NOW_MS - 1,
+    volume_percent=65,
+    ceiling_percent=90,
+    floor_percent=70,
+    quiet_from_min=1_320,
+    quiet_until_min=390,
+    muted_until_ms=NOW_MS + HOUR_MS,
+    generation=2,
+)
+ABOUT = About(
+    speaker=SPEAKER,
+    boot=123_456,
+    at_ms=NOW_MS,
+    model="LB-S1",
+    firmware="1.4.2",
+    version=3,
+    check_ms=NOW_MS - 1,
+    volume_percent=65,
+    ceiling_percent=90,
+    floor_percent=70,
+    quiet_from_min=1_320,
+    quiet_until_min=390,
+    muted_until_ms=NOW_MS + HOUR_MS,
+    generation=2,
+    faults=64,
+    ear=1,
 )
 
 counters = st.integers(0, MAX_COUNTER)

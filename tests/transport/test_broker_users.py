@@ -29,9 +29,11 @@ def test_what_is_everybodys_own_is_written_once_for_all() -> None:
         "pattern read eb/v1/board/%u",
         "pattern read eb/v1/programme/%u",
         "pattern read eb/v1/time/%u",
+        "pattern read eb/v1/setup/%u",
         "pattern read ex/v1/board/%u",
         "pattern read ex/v1/programme/%u",
         "pattern read ex/v1/time/%u",
+        "pattern read ex/v1/setup/%u",
         "pattern read eb/v1/live/#",
         "pattern read ex/v1/live/#",
         "pattern write eb/v1/report/%u",
@@ -40,12 +42,14 @@ def test_what_is_everybodys_own_is_written_once_for_all() -> None:
         "pattern write eb/v1/ping/%u",
         "pattern write eb/v1/stock/%u",
         "pattern write eb/v1/proof/%u",
+        "pattern write eb/v1/about/%u",
         "pattern write ex/v1/report/%u",
         "pattern write ex/v1/hello/%u",
         "pattern write ex/v1/gone/%u",
         "pattern write ex/v1/ping/%u",
         "pattern write ex/v1/stock/%u",
         "pattern write ex/v1/proof/%u",
+        "pattern write ex/v1/about/%u",
     ]
 
 
@@ -63,15 +67,17 @@ def test_amqtt_gets_the_same_rules_with_the_name_filled_in() -> None:
     assert rules["write"] == [
         f"{root}/v1/{kind}/s-1"
         for root in ("eb", "ex")
-        for kind in ("report", "hello", "gone", "ping", "stock", "proof")
+        for kind in ("report", "hello", "gone", "ping", "stock", "proof", "about")
     ]
     assert rules["read"] == [
         "eb/v1/board/s-1",
         "eb/v1/programme/s-1",
         "eb/v1/time/s-1",
+        "eb/v1/setup/s-1",
         "ex/v1/board/s-1",
         "ex/v1/programme/s-1",
         "ex/v1/time/s-1",
+        "ex/v1/setup/s-1",
         "eb/v1/live/#",
         "ex/v1/live/#",
         "+/v1/+/130281000000",
