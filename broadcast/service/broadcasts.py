@@ -6,13 +6,12 @@ Nothing reaches a speaker before it is on disk. After a crash the boards are der
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ulid import ULID
 
 from broadcast.clock import Clock
-from broadcast.domain.areas import minimal_cover
 from broadcast.domain.boards import is_full, scopes_of
 from broadcast.domain.broadcasts import (
     AlreadyOver,
@@ -30,62 +29,46 @@ from broadcast.domain.broadcasts import (
     must_be_changeable,
     without,
 )
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.clearing import clear_command, part_faults, within
 from broadcast.domain.officers import Officer, Verb
 from broadcast.domain.rights import areas_of, may, start_verb
 from broadcast.domain.spoken import Layout
-from broadcast.service.announcer import Announcer, Rehearsal
+from broadcast.service.announcer import Announcer, Rehearsal, Wording
 from broadcast.service.boards import Boards, Name
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
 from broadcast.service.once import OnceKey
+from broadcast.service.outcomes import (
+    BoardFull,
+    Change,
+    Cleared,
+    Gate,
+    Outcome,
+    StoppedMeanwhile,
+    lie_in,
+    raise_versions,
+    repeat,
+    save_all,
+)
 from broadcast.service.ports import ActRow, KeptAnswer, Sounds, SpeechFailed, Spoken, Store, Studio, Tx
 from broadcast.service.programme_boards import ProgrammeBoards
 from endpoints.area_codes import covers
-from endpoints.protocol import MAX_ORDERS, Kind, Order, Tone
+from endpoints.protocol import MAX_ORDERS
+
+__all__ = ["BoardFull", "Broadcasts", "Change", "Cleared", "Outcome", "StoppedMeanwhile"]
 
 log = logging.getLogger(__name__)
 
 KEYS_KEPT_MS = 24 * 3_600_000
 
 
-class BoardFull(BroadcastError):
-    """Too many orders live in one area at once."""
-
-    def __init__(self, scope: str, most: int) -> None:
-        self.scope, self.most = scope, most
-        super().__init__(f"the board of {scope} already carries {most} orders")
-
-
-Change = tuple[Sequence[Broadcast], Sequence[Broadcast]]
-"""What ends or changes, and what begins."""
-
-
-class StoppedMeanwhile(BroadcastError):
-    """Everything was stopped there while this was being prepared; who still wants it starts it again."""
-
-    def __init__(self, officer: str) -> None:
-        self.officer = officer
-        super().__init__(f"{officer} stopped everything there while this was being prepared; nothing was sent")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an act led to.
-
-    :param repeated: the same request came before; this is its first result, and nothing was done again.
-    """
-
-    ids: tuple[str, ...]
-    repeated: bool = False
-
-
 class Broadcasts:
     """The use cases of a broadcast's life.
 
     :param lead_ms: see `compose`.
+    :param gate: asked about everything new that nobody has cleared; None lets it pass.
     """
 
     def __init__(
@@ -102,9 +85,11 @@ class Broadcasts:
         feed: Feed,
         health: Health,
         lead_ms: int = 0,
+        gate: Gate | None = None,
     ) -> None:
         self._clock, self._store, self._estate, self._boards = clock, store, estate, boards
         self._routine, self._ladder, self._sounds, self._feed, self._health = routine, ladder, sounds, feed, health
+        self._gate = gate
         self._announcer = Announcer(speech=speech, sounds=sounds, health=health)
         self._changing = asyncio.Lock()  # two officers at once: the second starts from what the first has left
         self._late_speech: set[asyncio.Task[None]] = set()
@@ -113,46 +98,56 @@ class Broadcasts:
 
     # ---- acts -----------------------------------------------------------------------------------------------------------
 
-    async def start(self, command: StartBroadcast, *, by: Officer, once: OnceKey | None = None) -> Outcome:
+    async def start(
+        self, command: StartBroadcast, *, by: Officer, once: OnceKey | None = None, cleared: Cleared | None = None
+    ) -> Outcome:
         """Put a broadcast on the air; when this returns it is committed and on its way.
 
         :raises InvalidRequest, AreaNotGranted, RoleNotGranted, KeyReused, BoardFull, StoreUnavailable: nothing was stored.
+        :raises ApprovalNeeded: likewise; `Approvals.submit` asks for it.
         """
         self._may_start(command, by)
-        if (before := await self._answered(by, once)) is not None:
+        if (before := await self.answered(by, once)) is not None:
             return before  # also when its end has passed meanwhile
         self.must_be_right(command, by)
-        asked_at = self._clock.monotonic()
-        sound, note, late = await self._announcer.sound_of(command)
+        cleared = self._cleared(command, by, cleared)
+        asked_at = self._clock.monotonic() if cleared.asked_at is None else cleared.asked_at
+        sound, note, late = await self._sound_of(command, cleared)
         broadcast = self._compose(command, sound, by=by, note=note)
 
         def change() -> Change:
             self._must_not_be_stopped(broadcast, asked_at)
             return [], [broadcast]
 
-        outcome = await self.commit(change, by=by, verb="start", once=once)
+        outcome = await self.commit(change, by=by, verb="start", once=once, also=cleared.also)
         if late is not None and not outcome.repeated:
             self._amend_later(broadcast.id, late)
         return outcome
 
-    async def update(self, old: str, command: StartBroadcast, *, by: Officer, once: OnceKey | None = None) -> Outcome:
+    async def update(
+        self,
+        old: str,
+        command: StartBroadcast,
+        *,
+        by: Officer,
+        once: OnceKey | None = None,
+        cleared: Cleared | None = None,
+    ) -> Outcome:
         """Replace a live broadcast by a corrected one (更正), in one step: no gap and no double."""
         self._may_start(command, by)
-        if (before := await self._answered(by, once)) is not None:
+        if (before := await self.answered(by, once)) is not None:
             return before
         self.must_be_right(command, by)
-        was = await self._changeable(old, by, start_verb(command.kind, life_safety=command.life_safety))
-        if command.exercise is not was.order.exercise or command.kind is not was.order.kind:
-            field = "exercise" if command.exercise is not was.order.exercise else "kind"
-            raise InvalidRequest([Fault(field, "cannot-change")])
-        sound, note, late = await self._announcer.sound_of(command)
+        await self.must_be_updatable(old, command, by)
+        cleared = self._cleared(command, by, cleared)
+        sound, note, late = await self._sound_of(command, cleared)
         broadcast = self._compose(command, sound, by=by, note=note, replaces=old)
 
         def change() -> Change:
             over = ended(self._still(old, by), Life.REPLACED, by=by.name, now_ms=self._clock.now_ms())
             return [over], [broadcast]
 
-        outcome = await self.commit(change, by=by, verb="update", once=once)
+        outcome = await self.commit(change, by=by, verb="update", once=once, also=cleared.also)
         if late is not None and not outcome.repeated:
             self._amend_later(broadcast.id, late)
         return outcome
@@ -194,36 +189,35 @@ class Broadcasts:
         return Outcome((*outcome.ids, *await self._routine.silence(ours.__contains__, by=by, verb="stop all")))
 
     async def all_clear(
-        self, broadcast: str, *, by: Officer, areas: Sequence[str] = (), text: str = "", once: OnceKey | None = None
+        self,
+        broadcast: str,
+        *,
+        by: Officer,
+        areas: Sequence[str] = (),
+        text: str = "",
+        once: OnceKey | None = None,
+        cleared: Cleared | None = None,
     ) -> Outcome:
         """End an alert (解除), whole or in chosen areas, and say so there: the all-clear tune and a sentence.
 
-        It never ends one that was not chosen.
+        It never ends one that was not chosen. Words of the officer's own are the policy's to let pass, like any others.
         """
         may(by, Verb.ALL_CLEAR, exercise=None, now_ms=self._clock.now_ms())
-        if (before := await self._answered(by, once)) is not None:
+        if (before := await self.answered(by, once)) is not None:
             return before
         was = await self._changeable(broadcast, by, Verb.ALL_CLEAR)
-        self._must_be_part_of(was, areas)
+        if faults := part_faults(was.order, areas, self._estate.tree):
+            raise InvalidRequest(faults)
         areas = (*areas, *self._estate.tree.merged_into(areas))
-        chosen = _within(was.order, areas) if areas else was.order.areas
+        chosen = within(was.order, areas) if areas else was.order.areas
         may(by, Verb.ALL_CLEAR, areas=chosen, exercise=was.order.exercise, now_ms=self._clock.now_ms())
-        command = StartBroadcast(
-            kind=Kind.NOTICE,
-            areas=tuple(chosen),
-            excluded=was.order.excluded,
-            speakers=tuple(one for one in was.order.speakers if not areas or self._stands_in(one, chosen)),
-            text=text or f"{was.headline}，警报解除。",
-            headline=f"解除：{was.headline}"[:80],
-            minutes=10,
-            tone=Tone.ALL_CLEAR,
-            closing=Tone.NONE,
-            volume_percent=was.order.volume_percent,
-            exercise=was.order.exercise,
-        )
+        single = [one for one in was.order.speakers if not areas or self._stands_in(one, chosen)]
+        command = clear_command(was, chosen, single, text=text)
         faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=self._clock.now_ms())
         if faults:
             raise InvalidRequest(faults)
+        if text:
+            self._cleared(command, by, cleared)
         sound, note, late = await self._announcer.clear_of(command)
         clear = self._compose(command, sound, by=by, note=note, replaces=broadcast)
         spoken_of = [] if command.exercise and not sound.asset else [clear]  # never an exercise without its words
@@ -254,14 +248,14 @@ class Broadcasts:
                 if one.life is Life.LIVE and now_ms >= one.order.not_after_ms
             ]
             if over:
-                await self._store.write(lambda tx: _save_all(tx, over))
+                await self._store.write(lambda tx: save_all(tx, over))
                 self._boards.renew(over, {})
                 for one in over:
                     self._ladder.note(one)
                     self._feed.changed(one.id)
             gone = [one for one in self._boards.carried.values() if not one.on_boards(now_ms)]
             if gone:
-                versions = await self._store.write(lambda tx: _raise_versions(tx, gone))
+                versions = await self._store.write(lambda tx: raise_versions(tx, gone))
                 self._boards.renew(gone, versions)
 
     # ---- questions ------------------------------------------------------------------------------------------------------
@@ -277,6 +271,13 @@ class Broadcasts:
         if faults:
             raise InvalidRequest(faults)
         self._may_start(command, by, *command.areas, *(self._estate.speaker(one).area for one in command.speakers))
+
+    async def must_be_updatable(self, old: str, command: StartBroadcast, by: Officer) -> None:
+        """:raises UnknownBroadcast, AlreadyOver, HigherLevel, AreaNotGranted, InvalidRequest: as `update` would."""
+        was = await self._changeable(old, by, start_verb(command.kind, life_safety=command.life_safety))
+        if command.exercise is not was.order.exercise or command.kind is not was.order.kind:
+            field = "exercise" if command.exercise is not was.order.exercise else "kind"
+            raise InvalidRequest([Fault(field, "cannot-change")])
 
     async def rehearse(self, command: StartBroadcast, *, by: Officer, whole: bool) -> Rehearsal:
         """How it would sound if it began now; nothing is stored but sound files.
@@ -338,11 +339,18 @@ class Broadcasts:
                 raise BoardFull(scope, MAX_ORDERS)
 
     async def commit(
-        self, change: Callable[[], Change], *, by: Officer, verb: str, once: OnceKey | None = None
+        self,
+        change: Callable[[], Change],
+        *,
+        by: Officer,
+        verb: str,
+        once: OnceKey | None = None,
+        also: Callable[[Tx, str], None] | None = None,
     ) -> Outcome:
         """One change at a time: what it starts from, one transaction, then one publish a board. For live sound too.
 
         :param change: says, from what stands on the boards at that moment, what ends or changes and what begins.
+        :param also: see `Cleared`.
         """
         async with self._changing:
             over, fresh = change()
@@ -353,14 +361,16 @@ class Broadcasts:
                 if once is not None:
                     kept = tx.answers.get(by.name, once.key)
                     if kept is not None:
-                        return {}, _repeat(kept, once)
+                        return {}, repeat(kept, once)
                     tx.answers.add(by.name, once.key, KeptAnswer(once.body_hash, " ".join(ids), now_ms))
                 for one in fresh:
                     tx.broadcasts.add(one)
-                _save_all(tx, over)
+                save_all(tx, over)
+                if also is not None:
+                    also(tx, fresh[0].id)
                 for one in (*fresh, *over):
                     tx.acts.add(ActRow(now_ms, by.name, verb, one.id, one.headline))
-                return _raise_versions(tx, (*fresh, *over)), None
+                return raise_versions(tx, (*fresh, *over)), None
 
             versions, before = await self._store.write(work)
             if before is not None:
@@ -398,11 +408,12 @@ class Broadcasts:
         must_be_changeable(now, by, self._clock.now_ms())
         return now
 
-    async def _answered(self, by: Officer, once: OnceKey | None) -> Outcome | None:
+    async def answered(self, by: Officer, once: OnceKey | None) -> Outcome | None:
+        """What was answered to this key before. :raises KeyReused: to another request."""
         if once is None:
             return None
         kept = await self._store.read(lambda tx: tx.answers.get(by.name, once.key))
-        return None if kept is None else _repeat(kept, once)
+        return None if kept is None else repeat(kept, once)
 
     async def _changeable(self, broadcast: str, by: Officer, verb: Verb) -> Broadcast:
         """What has ended already may be stopped; who began a broadcast may stop it, also when the grant is over."""
@@ -415,9 +426,21 @@ class Broadcasts:
         must_be_changeable(was, by, now_ms)
         places = () if verb is Verb.STOP and was.officer == by.name else self._places(was)
         tree, grounds = self._estate.tree, areas_of(by, verb, now_ms=now_ms)
-        outside = [place for place in places if place not in tree or not _lie_in(grounds, tree.successor(place).code)]
+        outside = [place for place in places if place not in tree or not lie_in(grounds, tree.successor(place).code)]
         may(by, verb, areas=outside, exercise=was.order.exercise, now_ms=now_ms)
         return was
+
+    def _cleared(self, command: StartBroadcast, by: Officer, cleared: Cleared | None) -> Cleared:
+        """:raises ApprovalNeeded: nobody has, and the policy wants a second person."""
+        if cleared is None and self._gate is not None:
+            self._gate.must_be_free(command, by=by)
+        return cleared or Cleared()
+
+    async def _sound_of(self, command: StartBroadcast, cleared: Cleared) -> Wording:
+        """What was heard, and nothing that comes later; or what can be made in time."""
+        if cleared.sound is not None:
+            return cleared.sound, cleared.note, None
+        return await self._announcer.sound_of(command)
 
     def _may_start(self, command: StartBroadcast, by: Officer, *areas: str) -> None:
         verb = start_verb(command.kind, life_safety=command.life_safety)
@@ -429,26 +452,13 @@ class Broadcasts:
             return False
         tree, grounds = self._estate.tree, areas_of(by, Verb.STOP, now_ms=self._clock.now_ms())
         return all(
-            _lie_in(grounds, tree.successor(place).code if place in tree else place)
-            for place in self._places(broadcast)
+            lie_in(grounds, tree.successor(place).code if place in tree else place) for place in self._places(broadcast)
         )
 
     def _places(self, broadcast: Broadcast) -> list[str]:
         """Its areas, and those of its single speakers."""
         single = [self._estate.speaker(one).area for one in broadcast.order.speakers if one in self._estate]
         return [*broadcast.order.areas, *single]
-
-    def _must_be_part_of(self, broadcast: Broadcast, chosen: Iterable[str]) -> None:
-        faults = []
-        for index, area in enumerate(chosen):
-            if area not in self._estate.tree:
-                faults.append(Fault(f"areas.{index}", "unknown-area", (("area", area),)))
-            elif not any(covers(target, area) or covers(area, target) for target in broadcast.order.areas) or any(
-                covers(gone, area) for gone in broadcast.order.excluded
-            ):
-                faults.append(Fault(f"areas.{index}", "not-in-broadcast", (("area", area),)))
-        if faults:
-            raise InvalidRequest(faults)
 
     def _amend_later(self, broadcast: str, late: "asyncio.Task[Spoken]") -> None:
         task = asyncio.get_running_loop().create_task(self._amend(broadcast, late), name=f"late speech {broadcast}")
@@ -477,41 +487,8 @@ class Broadcasts:
 
             def work(tx: Tx) -> Mapping[Name, int]:
                 tx.broadcasts.save(now)
-                return _raise_versions(tx, [now])
+                return raise_versions(tx, [now])
 
             self._boards.renew([now], await self._store.write(work))
         self._ladder.note(now)
         self._feed.changed(broadcast)
-
-
-def _lie_in(grounds: Iterable[str], area: str) -> bool:
-    return any(covers(ground, area) for ground in grounds)
-
-
-def _within(order: Order, areas: Sequence[str]) -> tuple[str, ...]:
-    """The part of the order's target that lies in these areas: an all-clear is not heard where the alert was not."""
-    inside = [area for area in areas if any(covers(target, area) for target in order.areas)]
-    inside += [target for target in order.areas if any(covers(area, target) for area in areas)]
-    return minimal_cover(inside)
-
-
-def _repeat(kept: KeptAnswer, once: OnceKey) -> Outcome:
-    return Outcome(tuple(once.words(kept)), repeated=True)
-
-
-def _save_all(tx: Tx, broadcasts: Iterable[Broadcast]) -> None:
-    for one in broadcasts:
-        tx.broadcasts.save(one)
-
-
-def _raise_versions(tx: Tx, broadcasts: Iterable[Broadcast]) -> Mapping[Name, int]:
-    """The next version of every board that carries one of these."""
-    scopes: dict[bool, set[str]] = {False: set(), True: set()}
-    for one in broadcasts:
-        scopes[one.order.exercise].update(scopes_of(one.order))
-    return {
-        (exercise, scope): version
-        for exercise, names in scopes.items()
-        if names
-        for scope, version in tx.boards.raise_versions(sorted(names), exercise=exercise).items()
-    }

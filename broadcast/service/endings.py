@@ -12,8 +12,9 @@ from broadcast.clock import Clock
 from broadcast.domain.broadcasts import Broadcast, InvalidRequest, StartBroadcast
 from broadcast.domain.officers import Officer
 from broadcast.domain.templates import Worded
-from broadcast.service.broadcasts import Broadcasts, Outcome
+from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.once import OnceKey
+from broadcast.service.outcomes import Cleared, Outcome
 from broadcast.service.ports import Speech, SpeechFailed, Spoken
 from broadcast.service.wording import Wording
 from endpoints.protocol import Band, Kind, Tone
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 RENEW_AFTER_S = 60.0  # a voice that failed is asked again
 LASTS_MIN = 10
+PREPARED = Cleared()  # the server's own words: an end waits for nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,15 @@ class Endings:
         was = await self._broadcasts.get(broadcast)
         words = self._wording.ending_of(was, areas=areas) if areas else None
         prepared = words.all_clear if words else self.of(was)[0].worded
-        return await self._broadcasts.all_clear(broadcast, by=by, areas=areas, text=text or prepared.text, once=once)
+        said, cleared = text or prepared.text, None if text else PREPARED
+        return await self._broadcasts.all_clear(broadcast, by=by, areas=areas, text=said, once=once, cleared=cleared)
 
     async def correct(self, broadcast: str, *, by: Officer, text: str = "", once: OnceKey | None = None) -> Outcome:
         """Say that it was wrong (更正), in the same places, as loudly and as urgently as it was said; it takes its place at once.
 
+        Prepared words never wait for a second person.
+
+        :raises ApprovalNeeded: the officer's own words do, by policy; `Approvals.submit` asks for it.
         :raises UnknownBroadcast, AlreadyOver, HigherLevel, AreaNotGranted, RoleNotGranted: see `Broadcasts.update`.
         """
         was = await self._broadcasts.get(broadcast)
@@ -100,7 +106,7 @@ class Endings:
             life_safety=order.band is Band.LIFE_SAFETY,
             exercise=order.exercise,
         )
-        return await self._broadcasts.update(broadcast, command, by=by, once=once)
+        return await self._broadcasts.update(broadcast, command, by=by, once=once, cleared=None if text else PREPARED)
 
     def _word(self, broadcast: Broadcast) -> _Kept:
         ending = self._wording.ending_of(broadcast)
