@@ -3,12 +3,21 @@
 A machine of two cores that is busy with something else starves the sound thread or the browser for a moment, and the recording
 has a gap that says nothing about the program. So a test of the modules below counts as passed when one of three takes is right, and
 each take that was not is printed. What must hold every time (rules, orders, evidence) is tested elsewhere, in virtual time.
+
+For the same reason these tests are marked `alone`, with those that count what the machine can do in a second: `tests/parts.py` runs
+them one by one, after all others, which share the cores.
 """
 
 from collections.abc import Sequence
 
 import pytest
 from _pytest.runner import runtestprotocol
+from hypothesis import settings
+
+settings.register_profile(
+    "unhurried", settings(deadline=None)
+)  # an example that takes long says how busy the machine is
+settings.load_profile("unhurried")
 
 TAKES = 3
 REAL_TIME = (
@@ -30,6 +39,22 @@ REAL_TIME = (
     "system/test_sound.py",
     "system/test_whole.py",
 )
+ALONE = (*REAL_TIME, "system/test_floods.py")
+FIRST = (  # a few tests that take long: begun last they would keep one core waiting for another
+    "system/test_kills.py",
+    "endpoints/test_simulator_programmes.py",
+    "endpoints/test_model.py",
+    "endpoints/test_simulator.py",
+    "audio_assets/test_sandbox.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not str(item.path).endswith(FIRST))  # else they stay in their order
+    for item in items:
+        if str(item.path).endswith(ALONE):
+            item.add_marker("alone")
 
 
 @pytest.hookimpl(tryfirst=True)

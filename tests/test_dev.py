@@ -64,7 +64,7 @@ def set_up(root: Path) -> ModuleType:
 def test_alone_it_lists_its_tasks() -> None:
     shown = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=True).stdout
     named = [line.split()[1] for line in shown.splitlines() if line.startswith("  ./dev ")]
-    assert named == ["demo", "test", "lint", "bench", "screenshots", "soak", "lock"]
+    assert named == ["demo", "test", "coverage", "lint", "bench", "screenshots", "soak", "lock"]
 
 
 def test_an_unknown_task_is_refused_with_the_list() -> None:
