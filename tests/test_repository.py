@@ -16,10 +16,21 @@ LOCKS = (
     "requirements-sound.lock",
     "requirements-neural.lock",
     "requirements-oracle.lock",
+    "requirements-console.lock",
 )
 ENTRIES = {
-    *("broadcast", "endpoints", "audio_assets", "config", "tests", "docs", "bench"),
-    *("dev", "pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", ".gitignore", ".ci"),
+    *("broadcast", "endpoints", "audio_assets", "config", "tests", "docs", "bench", "console"),
+    *(
+        "dev",
+        "pyproject.toml",
+        "hatch_build.py",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        ".gitignore",
+        ".ci",
+    ),
     *LOCKS,
 }
 MOST_LINES = 500
@@ -130,8 +141,10 @@ def test_the_locks_fit_the_bounds_in_pyproject() -> None:
     project = tomllib.loads(text_of(ROOT / "pyproject.toml"))
     extras = project["project"]["optional-dependencies"]
     runtime = [*project["project"]["dependencies"], *extras["amqtt"], *extras["postgresql"]]
+    building = project["build-system"]["requires"]
     wanted = {
-        "requirements.lock": [*runtime, *project["build-system"]["requires"]],
+        "requirements.lock": [*runtime, *(one for one in building if not one.startswith("nodejs"))],
+        "requirements-console.lock": project["dependency-groups"]["console"],
         "requirements-dev.lock": [*runtime, *project["dependency-groups"]["dev"]],
         "requirements-sound.lock": extras["sound"],
         "requirements-neural.lock": extras["tts-neural"],

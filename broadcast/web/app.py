@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from time import perf_counter
 
 import structlog
@@ -15,6 +16,7 @@ from broadcast.web import (
     assets_page,
     broadcasts,
     composing,
+    console_files,
     desk,
     desk_endings,
     desk_sound,
@@ -78,10 +80,17 @@ def make_api() -> Api:
     return api
 
 
-def make_app(services: Services, *, language: str = "zh-CN", trust_forwarded: bool = False) -> web.Application:
+def make_app(
+    services: Services,
+    *,
+    language: str = "zh-CN",
+    trust_forwarded: bool = False,
+    console: Path = console_files.BUILT,
+) -> web.Application:
     """The application, to be served with `broadcast.web.guard.serve`.
 
     :param trust_forwarded: a proxy stands before it and sets X-Forwarded-For and X-Forwarded-Proto.
+    :param console: the folder of the built console; where it holds none, /emergency is the home page.
     """
     app = web.Application(middlewares=[_noted, _answered, _guarded], client_max_size=MOST_BYTES)
     app[SERVICES] = services
@@ -89,6 +98,7 @@ def make_app(services: Services, *, language: str = "zh-CN", trust_forwarded: bo
     app[events.STREAMS] = events.Streams()
     make_api().add_to(app, session.officer_of)
     assets.add_to(app)
+    console_files.add_to(app, console)
     assets_page.add_to(app)
     health.add_to(app)
     programme_pages.add_to(app)
@@ -131,7 +141,7 @@ async def _noted(request: web.Request, handler: Handler) -> web.StreamResponse:
         finally:
             if isinstance(guard, Guard):
                 guard.answered()
-            if not request.path.startswith(("/static/", "/assets/", "/healthz", "/metrics")):
+            if not request.path.startswith(("/static/", "/assets/", "/console/assets/", "/healthz", "/metrics")):
                 log.info(
                     "request",
                     method=request.method,

@@ -43,10 +43,6 @@ def is_page(request: web.Request) -> bool:
 # ---- the door -----------------------------------------------------------------------------------------------------------------
 
 
-async def go_home(request: web.Request) -> web.Response:
-    raise web.HTTPFound(HOME)
-
-
 async def enter(request: web.Request) -> web.Response:
     """Sign in, back to the desk."""
     fields = await read_form(request)
@@ -316,7 +312,6 @@ async def stop_all(request: web.Request) -> web.Response:
 
 def add_to(app: web.Application) -> None:
     one = HOME + "/broadcasts/{broadcast}"
-    app.router.add_get("/", go_home)
     app.router.add_get("/static/{name}", get_static)
     app.router.add_get(HOME, desk)
     app.router.add_post(f"{HOME}/sign-in", enter)

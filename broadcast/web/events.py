@@ -248,6 +248,8 @@ def state_of(services: Services, officer: Officer) -> dict[str, Any]:
                 "headline": one.headline,
                 "exercise": one.order.exercise,
                 "routine": bool(one.programme),
+                "kind": one.order.kind.name.lower(),
+                "severity": one.order.severity.name.lower(),
                 "begins": one.order.not_before_ms,
                 "ends": one.order.not_after_ms,
                 "pending": (services.planning.boards if one.programme else services.boards).is_pending(one),

@@ -254,7 +254,7 @@ async def test_a_password_is_changed_with_the_old_one_and_every_other_session_en
 async def test_who_is_not_signed_in_is_led_to_the_door() -> None:
     async with town() as there, served(there) as base, visitor(base) as client:
         person = Person(client)
-        for path in ("/", "/emergency", "/emergency/wall", "/emergency/stop-all", "/emergency/broadcasts/x"):
+        for path in ("/emergency", "/emergency/wall", "/emergency/stop-all", "/emergency/broadcasts/x"):
             assert (await person.opens(path)).main.one("input", type="password")
         wrong = await person.sends("/emergency/sign-in", {"name": "<b>", "password": "x"}.items())
         assert wrong.status == 401

@@ -1,0 +1,44 @@
+// Every page of the console: its address, its place in the navigation, its shortcut. A page is a chunk of its own.
+
+import type { Component } from "vue";
+
+export type Group = "now" | "prepare" | "together" | "look" | "manage" | "about";
+
+export interface Page {
+  name: string; // of the route; `nav.<name>` is its title
+  path: string; // below /console/
+  group?: Group; // in the navigation; without one it is reached from other pages
+  keys?: string; // "g d"
+  load: () => Promise<Component>;
+  fallback?: string; // the server-rendered page that does its work until it is made
+}
+
+const coming = () => import("./pages/ComingPage.vue");
+
+export const PAGES: readonly Page[] = [
+  { name: "desk", path: "", group: "now", keys: "g d", load: () => import("./pages/desk/DeskPage.vue") },
+  { name: "wall", path: "wall", group: "now", keys: "g w", load: () => import("./pages/wall/WallPage.vue") },
+  { name: "compose", path: "broadcasts/new", group: "now", keys: "g n", load: coming, fallback: "/emergency" },
+  { name: "live", path: "live", group: "now", keys: "g l", load: coming, fallback: "/live" },
+  { name: "broadcasts", path: "broadcasts", group: "now", keys: "g b", load: coming, fallback: "/emergency" },
+  { name: "broadcast", path: "broadcasts/:id", load: coming },
+  { name: "approvals", path: "approvals", group: "now", keys: "g p", load: coming },
+  { name: "alarms", path: "alarms", group: "now", keys: "g a", load: coming },
+  { name: "incidents", path: "incidents", group: "together", keys: "g i", load: coming },
+  { name: "conference", path: "conference", group: "together", keys: "g c", load: coming },
+  { name: "schedule", path: "schedule", group: "prepare", keys: "g s", load: coming, fallback: "/programmes" },
+  { name: "plans", path: "plans", group: "prepare", load: coming },
+  { name: "assets", path: "assets", group: "prepare", load: coming, fallback: "/sounds" },
+  { name: "drills", path: "drills", group: "prepare", load: coming },
+  { name: "speakers", path: "speakers", group: "look", keys: "g e", load: coming },
+  { name: "statistics", path: "statistics", group: "look", load: coming },
+  { name: "audit", path: "audit", group: "look", load: coming },
+  { name: "area", path: "areas/:code", load: () => import("./pages/wall/AreaPage.vue") },
+  { name: "officers", path: "officers", group: "manage", load: coming },
+  { name: "policies", path: "policies", group: "manage", load: coming },
+  { name: "shifts", path: "shifts", group: "manage", load: coming },
+  { name: "help", path: "help", group: "about", load: coming },
+  { name: "about", path: "about", group: "about", load: () => import("./pages/AboutPage.vue") },
+];
+
+export const GROUPS: readonly Group[] = ["now", "prepare", "together", "look", "manage", "about"];

@@ -1,0 +1,72 @@
+// Alarms that sound until somebody acknowledges them: patterns of Web Audio, no file. Browsers want one gesture first, so the
+// header says whether sound is on, off, or kept back by the browser.
+
+import { defineStore } from "pinia";
+import { ref } from "vue";
+
+export type SoundState = "on" | "off" | "blocked";
+export type Rank = 1 | 2 | 3; // 1 the most urgent
+
+/** Frequency (Hz), seconds of tone, seconds of silence; then the pause before it comes again. */
+const PATTERNS: Record<Rank, { notes: [number, number, number][]; againS: number }> = {
+  1: { notes: [[880, 0.18, 0.06], [660, 0.18, 0.06], [880, 0.18, 0.06], [660, 0.3, 0]], againS: 3 },
+  2: { notes: [[740, 0.2, 0.1], [740, 0.2, 0]], againS: 10 },
+  3: { notes: [[520, 0.25, 0]], againS: 60 },
+};
+const GAIN = 0.25;
+
+export const useSound = defineStore("sound", () => {
+  const state = ref<SoundState>("off");
+  const ringing = ref<Rank | null>(null);
+  let context: AudioContext | null = null;
+  let timer = 0;
+
+  function play(rank: Rank): void {
+    if (context === null || context.state !== "running") return;
+    let at = context.currentTime + 0.02;
+    for (const [hz, toneS, silenceS] of PATTERNS[rank].notes) {
+      const tone = new OscillatorNode(context, { frequency: hz, type: "square" });
+      const gain = new GainNode(context, { gain: 0 });
+      gain.gain.setTargetAtTime(GAIN, at, 0.005);
+      gain.gain.setTargetAtTime(0, at + toneS, 0.01);
+      tone.connect(gain).connect(context.destination);
+      tone.start(at);
+      tone.stop(at + toneS + 0.1);
+      at += toneS + silenceS;
+    }
+  }
+
+  /** Call it from a click: browsers let nothing sound before one. Sounds once, so that it is heard to work. */
+  async function arm(): Promise<void> {
+    context ??= new AudioContext();
+    await Promise.race([context.resume(), new Promise((done) => setTimeout(done, 500))]);
+    state.value = context.state === "running" ? "on" : "blocked";
+    context.onstatechange = () => {
+      if (state.value === "on" && context?.state !== "running") state.value = "blocked";
+    };
+    play(2);
+  }
+
+  async function toggle(): Promise<void> {
+    if (state.value === "on") state.value = "off";
+    else await arm();
+    again();
+  }
+
+  function again(): void {
+    clearTimeout(timer);
+    const rank = ringing.value;
+    if (rank === null) return;
+    if (state.value === "on") play(rank);
+    timer = window.setTimeout(again, PATTERNS[rank].againS * 1000);
+  }
+
+  /** Sound until silenced; null silences. A change of rank sounds at once. */
+  function ring(rank: Rank | null): void {
+    if (ringing.value === rank) return;
+    ringing.value = rank;
+    again();
+  }
+
+  return { state, ringing, arm, toggle, ring, test: play };
+});
