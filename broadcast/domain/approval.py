@@ -97,6 +97,30 @@ class NothingToReview(BroadcastError):
         super().__init__(f"nothing waits for a review at {approval}")
 
 
+class TooManyWaiting(BroadcastError):
+    """This officer has enough requests open; approvers could not see the one that matters."""
+
+    def __init__(self, officer: str, most: int) -> None:
+        self.officer, self.most = officer, most
+        super().__init__(f"{officer} has {most} requests open already; withdraw one first")
+
+
+class AuthorGone(BroadcastError):
+    """The author's account is no more; nobody can send in that name."""
+
+    def __init__(self, approval: str, author: str) -> None:
+        self.approval, self.author = approval, author
+        super().__init__(f"{author}, who asked for {approval}, has no account any more; nothing was sent")
+
+
+class PolicyChanged(BroadcastError):
+    """Somebody has saved the policy since it was read."""
+
+    def __init__(self, policy: str, revision: int) -> None:
+        self.policy, self.revision = policy, revision
+        super().__init__(f"policy {policy} is at revision {revision} now; read it again")
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request. Times in milliseconds since 1970.

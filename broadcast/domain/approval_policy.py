@@ -4,9 +4,11 @@ A second person stops the slip of a hand (Hawaii 2018) and must not become a tra
 deadline ends every wait, the glass can be broken, and stopping never needs anybody.
 """
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.broadcasts import Fault, StartBroadcast
@@ -157,3 +159,28 @@ def policy_faults(policy: Policy) -> list[Fault]:
             facts = (("low", str(SHORTEST_WAIT_S)), ("high", str(LONGEST_WAIT_S)))
             faults.append(Fault(f"rules.{index}.within_s", "out-of-range", facts))
     return faults
+
+
+# ---- as text ------------------------------------------------------------------------------------------------------------------
+
+
+def policy_text(policy: Policy) -> str:
+    """JSON, to be kept; `policy_of` reads it."""
+    rules = [
+        {**asdict(rule), "levels": [int(one) for one in rule.levels], "kinds": [int(one) for one in rule.kinds]}
+        for rule in policy.rules
+    ]
+    return json.dumps({"rules": rules}, ensure_ascii=False, separators=(",", ":"))
+
+
+def policy_of(text: str) -> Policy:
+    """:raises ValueError, TypeError, KeyError: it is no policy of ours."""
+    return Policy(tuple(_rule(one) for one in json.loads(text)["rules"]))
+
+
+def _rule(found: dict[str, Any]) -> Rule:
+    kept = dict(found)
+    kept["demand"], kept["at_deadline"] = Demand(kept["demand"]), AtDeadline(kept["at_deadline"])
+    for name, kind in (("sources", Source), ("levels", Level), ("kinds", Kind), ("severities", Severity)):
+        kept[name] = tuple(kind(one) for one in kept[name])
+    return Rule(**kept)
