@@ -33,6 +33,7 @@ from broadcast.service.ports import (
 )
 from endpoints.delivery import State
 from endpoints.protocol import Reason
+from tests.memory_admission import Changes, Factors, Invitations, Tokens
 from tests.memory_plans import Approvals, Drafts, Drills, Plans, Policies
 
 T = TypeVar("T")
@@ -159,7 +160,11 @@ class _Sessions:
 
     def seen(self, token_hash: bytes, at_ms: int) -> None:
         if (row := self.rows.get(token_hash)) is not None:
-            self.rows[token_hash] = SessionRow(row.token_hash, row.officer, row.created_ms, at_ms)
+            self.rows[token_hash] = replace(row, seen_ms=at_ms)
+
+    def save(self, session: SessionRow) -> None:
+        if (row := self.rows.get(session.token_hash)) is not None:
+            self.rows[session.token_hash] = replace(session, seen_ms=row.seen_ms)
 
     def drop(self, token_hash: bytes) -> None:
         self.rows.pop(token_hash, None)
@@ -399,6 +404,10 @@ class MemoryTx:
         self.reports = _Reports()
         self.accounts = _Accounts()
         self.sessions = _Sessions()
+        self.factors = Factors()
+        self.invitations = Invitations()
+        self.tokens = Tokens()
+        self.changes = Changes()
         self.speakers = _Speakers()
         self.areas = _Areas()
         self.answers = _Answers()

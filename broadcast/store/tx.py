@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from broadcast.store.accounts import Accounts, Sessions
+from broadcast.store.admission import Changes, Factors, Invitations, Tokens
 from broadcast.store.approvals import Approvals, Policies
 from broadcast.store.areas import Areas
 from broadcast.store.as_run import AsRun
@@ -29,6 +30,10 @@ class SqlTx:
         self.reports = Reports(session)
         self.accounts = Accounts(session)
         self.sessions = Sessions(session)
+        self.factors = Factors(session)
+        self.invitations = Invitations(session)
+        self.tokens = Tokens(session)
+        self.changes = Changes(session)
         self.speakers = Speakers(session)
         self.areas = Areas(session)
         self.answers = Answers(session)

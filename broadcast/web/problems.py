@@ -7,6 +7,17 @@ from typing import Any
 
 from aiohttp import web
 
+from broadcast.domain.accounts import (
+    AccountChanged,
+    ChangeDecided,
+    ChangeStale,
+    LastAdministrator,
+    OwnChange,
+    UnknownChange,
+    UnknownGrant,
+    UnknownInvitation,
+    UnknownToken,
+)
 from broadcast.domain.areas import BadAreaTable, UnknownArea
 from broadcast.domain.assets import AnotherSound, AssetInUse, OwnUpload, SameFile, UnknownAsset
 from broadcast.domain.broadcasts import AlreadyOver, HigherLevel, InvalidRequest, UnknownBroadcast
@@ -60,6 +71,15 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     TooManyPreviews: (S.TOO_MANY_REQUESTS, "too-many-previews"),
     AreaNotGranted: (S.FORBIDDEN, "area-not-granted"),
     RoleNotGranted: (S.FORBIDDEN, "role-not-granted"),
+    UnknownChange: (S.NOT_FOUND, "unknown-change"),
+    ChangeDecided: (S.CONFLICT, "change-decided"),
+    ChangeStale: (S.CONFLICT, "change-stale"),
+    OwnChange: (S.FORBIDDEN, "own-change"),
+    LastAdministrator: (S.CONFLICT, "last-administrator"),
+    AccountChanged: (S.PRECONDITION_FAILED, "account-changed"),
+    UnknownInvitation: (S.NOT_FOUND, "unknown-invitation"),
+    UnknownGrant: (S.NOT_FOUND, "unknown-grant"),
+    UnknownToken: (S.NOT_FOUND, "unknown-token"),
     NotDelegated: (S.FORBIDDEN, "not-delegated"),
     ExerciseOnly: (S.FORBIDDEN, "exercise-only"),
     SessionLocked: (S.FORBIDDEN, "session-locked"),

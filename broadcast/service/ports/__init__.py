@@ -12,12 +12,22 @@ from broadcast.domain.broadcasts import Broadcast
 from broadcast.domain.calendar import DayEntry
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.live_records import LiveRecord
-from broadcast.domain.officers import Officer
 from broadcast.domain.programme_versions import PlanVersion, Version
 from broadcast.domain.programmes import Content
 from broadcast.domain.proofs import Proved, Witnessed
 from broadcast.domain.speakers import Speaker
 from broadcast.domain.spoken import Layout, Preview, Script
+from broadcast.service.ports.accounts import Account as Account
+from broadcast.service.ports.accounts import Accounts as Accounts
+from broadcast.service.ports.accounts import Changes as Changes
+from broadcast.service.ports.accounts import FactorRow as FactorRow
+from broadcast.service.ports.accounts import Factors as Factors
+from broadcast.service.ports.accounts import InvitationRow as InvitationRow
+from broadcast.service.ports.accounts import Invitations as Invitations
+from broadcast.service.ports.accounts import SessionRow as SessionRow
+from broadcast.service.ports.accounts import Sessions as Sessions
+from broadcast.service.ports.accounts import TokenRow as TokenRow
+from broadcast.service.ports.accounts import Tokens as Tokens
 from broadcast.service.ports.approvals import Approvals as Approvals
 from broadcast.service.ports.approvals import Policies as Policies
 from broadcast.service.ports.approvals import PolicyRow as PolicyRow
@@ -113,26 +123,6 @@ class AsRunRow(NamedTuple):
     due_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An officer with what is needed to let them in."""
-
-    officer: Officer
-    password_hash: str
-    must_change: bool = False
-    disabled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """A sign-in. Only the hash of the cookie's token is kept."""
-
-    token_hash: bytes
-    officer: str
-    created_ms: int
-    seen_ms: int
-
-
 class KeptAnswer(NamedTuple):
     """What was answered to an Idempotency-Key, and the SHA-256 of the body that it came with."""
 
@@ -191,21 +181,6 @@ class Proofs(Protocol):
     def of(self, order: str) -> Sequence[Proved]: ...  # by speaker, then in order of arrival
     def witness(self, witnessed: Witnessed) -> None: ...
     def witnesses(self, order: str) -> Sequence[Witnessed]: ...  # in the order in which they said so
-
-
-class Accounts(Protocol):
-    def add(self, account: Account) -> None: ...
-    def save(self, account: Account) -> None: ...
-    def get(self, name: str) -> Account | None: ...
-    def all(self) -> Sequence[Account]: ...
-
-
-class Sessions(Protocol):
-    def add(self, session: SessionRow) -> None: ...
-    def get(self, token_hash: bytes) -> SessionRow | None: ...
-    def seen(self, token_hash: bytes, at_ms: int) -> None: ...
-    def drop(self, token_hash: bytes) -> None: ...
-    def drop_of(self, officer: str) -> None: ...
 
 
 class Speakers(Protocol):
@@ -294,6 +269,14 @@ class Tx(Protocol):
     def accounts(self) -> Accounts: ...
     @property
     def sessions(self) -> Sessions: ...
+    @property
+    def factors(self) -> Factors: ...
+    @property
+    def invitations(self) -> Invitations: ...
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def changes(self) -> Changes: ...
     @property
     def speakers(self) -> Speakers: ...
     @property
