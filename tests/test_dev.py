@@ -27,6 +27,7 @@ def load(root: Path | None = None) -> ModuleType:
     if root:
         module.ROOT, module.VENV, module.CACHE = root, root / ".venv", root / ".cache"
         module.PYTHON, module.LOG, module.ORACLE = root / ".venv/bin/python", root / "log", root / ".cache/oracle"
+        module.NODE = root / ".cache/node"
         module.CACHE.mkdir()
     return module
 
@@ -64,7 +65,7 @@ def set_up(root: Path) -> ModuleType:
 def test_alone_it_lists_its_tasks() -> None:
     shown = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=True).stdout
     named = [line.split()[1] for line in shown.splitlines() if line.startswith("  ./dev ")]
-    assert named == ["demo", "test", "coverage", "lint", "bench", "screenshots", "soak", "lock"]
+    assert named == ["demo", "test", "coverage", "lint", "bench", "screenshots", "soak", "console", "lock"]
 
 
 def test_an_unknown_task_is_refused_with_the_list() -> None:
@@ -160,6 +161,47 @@ def test_what_apt_prints_becomes_a_sentence(printed: str, sentence: str) -> None
 )
 def test_what_pip_prints_becomes_a_sentence(printed: str, sentence: str) -> None:
     assert sentence in DEV.explain(DEV.PIP_SAYS, printed)
+
+
+@pytest.mark.parametrize(
+    ("printed", "sentence"),
+    [
+        ("npm error code ECONNREFUSED\nnpm error errno", "npm can't reach its registry"),
+        ("npm error code ENOTFOUND", "npm can't reach its registry"),
+        ("npm error code E503", "npm can't reach its registry"),
+        ("npm error code EINTEGRITY", "not the one that console/package-lock.json names"),
+        ("npm error code SELF_SIGNED_CERT_IN_CHAIN", "certificate that is not trusted"),
+        ("src/main.ts(3,1): error TS2304. If the network is to blame: ...", "The console could not be built"),
+    ],
+)
+def test_what_npm_prints_becomes_a_sentence(printed: str, sentence: str) -> None:
+    assert sentence in DEV.explain(DEV.NPM_SAYS, printed)
+
+
+def with_a_console_that_cannot_be_built(root: Path) -> ModuleType:
+    dev = load(root)
+    dev.PYTHON = Path(sys.executable)
+    (root / dev.CONSOLE_LOCK).write_text("# locked\n")
+    (root / "console").mkdir()
+    says = "print('npm error code ENOTFOUND')\n    raise SystemExit(1)"
+    (root / "console/build.py").write_text(f"is_current = lambda root: False\nif __name__ == '__main__':\n    {says}\n")
+    dev.NODE.mkdir()
+    dev.write_stamp(dev.NODE, **{dev.CONSOLE_LOCK: dev.digest(dev.CONSOLE_LOCK)})
+    return dev
+
+
+def test_without_npm_the_demo_goes_on_and_says_how(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dev = with_a_console_that_cannot_be_built(tmp_path)
+    dev.build_console(dev.TASKS["demo"])
+    said = capsys.readouterr().out
+    assert "npm can't reach its registry" in said
+    assert "without the console: the pages that need no script serve instead, at /emergency" in said
+
+
+def test_without_npm_the_tests_do_not_start(tmp_path: Path) -> None:
+    dev = with_a_console_that_cannot_be_built(tmp_path)
+    with pytest.raises(dev.Refused, match="npm can't reach its registry"):
+        dev.build_console(dev.TASKS["test"])
 
 
 # --- the stamp --------------------------------------------------------------------------------------------------------
