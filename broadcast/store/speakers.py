@@ -1,7 +1,7 @@
 """The speaker estate."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -22,6 +22,18 @@ class SpeakerRecord(Base):
     exercise: Mapped[bool]
     volume_percent: Mapped[int]
     retired: Mapped[bool]
+    revision: Mapped[int]
+    ceiling_percent: Mapped[int]
+    floor_percent: Mapped[int]
+    quiet_from_min: Mapped[int]
+    quiet_until_min: Mapped[int]
+    muted_until_ms: Mapped[int]
+    note: Mapped[str]
+    contacts: Mapped[str]
+    generation: Mapped[int]
+    older_until_ms: Mapped[int]
+    handed_out: Mapped[bool]
+    revoked: Mapped[bool]
 
 
 _ADD = Insert(SpeakerRecord.__table__)
@@ -47,6 +59,6 @@ class Speakers:
         row = self._session.get(SpeakerRecord, speaker.id)
         if row is None:
             raise UnknownSpeaker(speaker.id)
-        row.area, row.name, row.exercise = speaker.area, speaker.name, speaker.exercise
-        row.volume_percent, row.retired = speaker.volume_percent, speaker.retired
+        for name, value in asdict(speaker).items():
+            setattr(row, name, value)
         self._session.flush()
