@@ -25,6 +25,7 @@ __all__ = [
     "areas_of",
     "holds",
     "may",
+    "may_or_drill",
     "start_verb",
     "verbs_of",
 ]
@@ -123,6 +124,19 @@ def may(
             raise ExerciseOnly(officer.name, must_drill=True)
         if officer.step_up and verb in URGENT:
             raise StepUpNeeded(officer.name)
+
+
+def may_or_drill(
+    officer: Officer, verb: Verb, *, areas: Iterable[str] = (), exercise: bool | None, now_ms: int = 0
+) -> None:
+    """As `may`; inside an exercise (演练) the right to hold one is enough: nobody needs a live right to practise.
+
+    :param exercise: None: not known yet, and asked again when it is.
+    """
+    places = tuple(areas)
+    if exercise is not False and holds(officer, Verb.DRILL, areas=places, now_ms=now_ms):
+        return
+    may(officer, verb, areas=places, exercise=exercise, now_ms=now_ms)
 
 
 def areas_of(officer: Officer, verb: Verb, *, now_ms: int) -> tuple[str, ...]:

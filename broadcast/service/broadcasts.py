@@ -31,7 +31,7 @@ from broadcast.domain.broadcasts import (
 )
 from broadcast.domain.clearing import clear_command, part_faults, within
 from broadcast.domain.officers import Officer, Verb
-from broadcast.domain.rights import areas_of, may, start_verb
+from broadcast.domain.rights import areas_of, may, may_or_drill, start_verb
 from broadcast.domain.spoken import Layout
 from broadcast.service.announcer import Announcer, Rehearsal, Wording
 from broadcast.service.boards import Boards, Name
@@ -154,7 +154,7 @@ class Broadcasts:
 
     async def stop(self, broadcast: str, *, by: Officer) -> Outcome:
         """Take a broadcast off the air (停播). Stopping what is over is not an error: it is what was wanted."""
-        may(by, Verb.STOP, exercise=None, now_ms=self._clock.now_ms())
+        may_or_drill(by, Verb.STOP, exercise=None, now_ms=self._clock.now_ms())
         was = await self._changeable(broadcast, by, Verb.STOP)
         if not was.is_live(self._clock.now_ms()):
             return Outcome((broadcast,), repeated=True)
@@ -202,7 +202,7 @@ class Broadcasts:
 
         It never ends one that was not chosen. Words of the officer's own are the policy's to let pass, like any others.
         """
-        may(by, Verb.ALL_CLEAR, exercise=None, now_ms=self._clock.now_ms())
+        may_or_drill(by, Verb.ALL_CLEAR, exercise=None, now_ms=self._clock.now_ms())
         if (before := await self.answered(by, once)) is not None:
             return before
         was = await self._changeable(broadcast, by, Verb.ALL_CLEAR)
@@ -210,7 +210,8 @@ class Broadcasts:
             raise InvalidRequest(faults)
         areas = (*areas, *self._estate.tree.merged_into(areas))
         chosen = within(was.order, areas) if areas else was.order.areas
-        may(by, Verb.ALL_CLEAR, areas=chosen, exercise=was.order.exercise, now_ms=self._clock.now_ms())
+        exercise, now_ms = was.order.exercise, self._clock.now_ms()
+        may_or_drill(by, Verb.ALL_CLEAR, areas=chosen, exercise=exercise, now_ms=now_ms)
         single = [one for one in was.order.speakers if not areas or self._stands_in(one, chosen)]
         command = clear_command(was, chosen, single, text=text)
         faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=self._clock.now_ms())
@@ -427,7 +428,7 @@ class Broadcasts:
         places = () if verb is Verb.STOP and was.officer == by.name else self._places(was)
         tree, grounds = self._estate.tree, areas_of(by, verb, now_ms=now_ms)
         outside = [place for place in places if place not in tree or not lie_in(grounds, tree.successor(place).code)]
-        may(by, verb, areas=outside, exercise=was.order.exercise, now_ms=now_ms)
+        may_or_drill(by, verb, areas=outside, exercise=was.order.exercise, now_ms=now_ms)
         return was
 
     def _cleared(self, command: StartBroadcast, by: Officer, cleared: Cleared | None) -> Cleared:
@@ -444,7 +445,7 @@ class Broadcasts:
 
     def _may_start(self, command: StartBroadcast, by: Officer, *areas: str) -> None:
         verb = start_verb(command.kind, life_safety=command.life_safety)
-        may(by, verb, areas=areas, exercise=command.exercise, now_ms=self._clock.now_ms())
+        may_or_drill(by, verb, areas=areas, exercise=command.exercise, now_ms=self._clock.now_ms())
 
     def _is_stopped_by(self, broadcast: Broadcast, by: Officer) -> bool:
         """Whether this officer's stop-all ends it: of no higher level, as a whole inside, and of the mode of the sign-in."""

@@ -11,7 +11,7 @@ from broadcast.clock import Clock
 from broadcast.domain.broadcasts import Broadcast, InvalidRequest, Life, ended
 from broadcast.domain.live import LiveBusy, LiveRules, OpenLive, check_live, compose_live
 from broadcast.domain.officers import Officer, Role, Verb
-from broadcast.domain.rights import may
+from broadcast.domain.rights import may_or_drill
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts, Change
 from broadcast.service.estate import Estate
@@ -36,13 +36,13 @@ class LiveBoards:
 
     def must_be_right(self, command: OpenLive, rules: LiveRules, *, by: Officer) -> None:
         """:raises InvalidRequest, AreaNotGranted, RoleNotGranted: nothing was done."""
-        may(by, Verb.LIVE, exercise=command.exercise, now_ms=self._clock.now_ms())
+        may_or_drill(by, Verb.LIVE, exercise=command.exercise, now_ms=self._clock.now_ms())
         tree, known = self._estate.tree, self._estate.speakers.keys()
         faults = check_live(command, tree, known, rules, now_ms=self._clock.now_ms())
         if faults:
             raise InvalidRequest(faults)
         areas = (*command.areas, *(self._estate.speaker(one).area for one in command.speakers))
-        may(by, Verb.LIVE, areas=areas, exercise=command.exercise, now_ms=self._clock.now_ms())
+        may_or_drill(by, Verb.LIVE, areas=areas, exercise=command.exercise, now_ms=self._clock.now_ms())
 
     def compose(self, command: OpenLive, *, by: Officer) -> Broadcast:
         """With the areas that were merged into the chosen ones, and a stream number that nobody can guess."""
