@@ -20,7 +20,6 @@ from broadcast.domain.proofs import Proved, Witnessed
 from broadcast.domain.speakers import Speaker, UnknownSpeaker
 from broadcast.service.ports import (
     Account,
-    ActRow,
     AsRunRow,
     DeliveryRow,
     KeptAnswer,
@@ -34,7 +33,9 @@ from broadcast.service.ports import (
 from endpoints.delivery import State
 from endpoints.protocol import Reason
 from tests.memory_admission import Changes, Factors, Invitations, Tokens
+from tests.memory_estate import Abouts, Enrolments, Groups, SilentTests
 from tests.memory_plans import Approvals, Drafts, Drills, Plans, Policies
+from tests.memory_watch import Acts, Alarms, Checkpoints, Shifts
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -213,17 +214,6 @@ class _Answers:
 
     def forget_before(self, at_ms: int) -> None:
         self.rows = {key: kept for key, kept in self.rows.items() if kept.kept_ms >= at_ms}
-
-
-class _Acts:
-    def __init__(self) -> None:
-        self.rows: list[ActRow] = []
-
-    def add(self, act: ActRow) -> None:
-        self.rows.append(act)
-
-    def page(self, *, limit: int) -> Sequence[ActRow]:
-        return self.rows[::-1][:limit]
 
 
 class _Facts:
@@ -409,9 +399,16 @@ class MemoryTx:
         self.tokens = Tokens()
         self.changes = Changes()
         self.speakers = _Speakers()
+        self.enrolments = Enrolments()
+        self.groups = Groups()
+        self.abouts = Abouts()
+        self.silent_tests = SilentTests()
         self.areas = _Areas()
         self.answers = _Answers()
-        self.acts = _Acts()
+        self.acts = Acts()
+        self.checkpoints = Checkpoints()
+        self.alarms = Alarms()
+        self.shifts = Shifts()
         self.facts = _Facts()
         self.programmes = _Programmes()
         self.as_run = _AsRun(self)

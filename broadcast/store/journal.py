@@ -1,12 +1,10 @@
-"""Small tables beside the subjects: answers to Idempotency-Keys, the duty log, facts of the installation."""
+"""Small tables beside the subjects: answers to Idempotency-Keys, facts of the installation."""
 
-from collections.abc import Sequence
-
-from sqlalchemy import LargeBinary, delete, select
+from sqlalchemy import LargeBinary, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from broadcast.service.ports import ActRow, KeptAnswer
-from broadcast.store.base import COUNTER, Base, key
+from broadcast.service.ports import KeptAnswer
+from broadcast.store.base import Base, key
 
 
 class AnswerRecord(Base):
@@ -19,19 +17,6 @@ class AnswerRecord(Base):
     body_hash: Mapped[bytes] = mapped_column(LargeBinary)
     answer: Mapped[str]
     kept_ms: Mapped[int] = mapped_column(index=True)
-
-
-class ActRecord(Base):
-    """One line of the duty log (值班日志)."""
-
-    __tablename__ = "act"
-
-    id: Mapped[int] = mapped_column(COUNTER, primary_key=True)
-    at_ms: Mapped[int]
-    officer: Mapped[str]
-    verb: Mapped[str]
-    subject: Mapped[str]
-    detail: Mapped[str]
 
 
 class FactRecord(Base):
@@ -63,24 +48,6 @@ class Answers:
 
     def forget_before(self, at_ms: int) -> None:
         self._session.execute(delete(AnswerRecord).where(AnswerRecord.kept_ms < at_ms))
-
-
-class Acts:
-    """Repository of the duty log."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def add(self, act: ActRow) -> None:
-        at_ms, officer, verb, subject, detail = act
-        self._session.add(ActRecord(at_ms=at_ms, officer=officer, verb=verb, subject=subject, detail=detail))
-        self._session.flush()
-
-    def page(self, *, limit: int) -> Sequence[ActRow]:
-        """Newest first."""
-        table = ActRecord
-        query = select(table.at_ms, table.officer, table.verb, table.subject, table.detail)
-        return [ActRow(*row) for row in self._session.execute(query.order_by(table.id.desc()).limit(limit))]
 
 
 class Facts:

@@ -82,7 +82,9 @@ class SqlStore:
         try:
             with Session(self._writing) as session:  # leaving it rolls back what was not committed
                 session.connection()  # begins: a locked database is known before the work
-                value = work(SqlTx(session))
+                tx = SqlTx(session)
+                value = work(tx)
+                tx.settle()
                 session.flush()
                 self._commit(session)
                 return value

@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from broadcast.store.accounts import Accounts, Sessions
+from broadcast.store.acts import Acts, Checkpoints
 from broadcast.store.admission import Changes, Factors, Invitations, Tokens
 from broadcast.store.approvals import Approvals, Policies
 from broadcast.store.areas import Areas
@@ -11,13 +12,15 @@ from broadcast.store.assets import Assets
 from broadcast.store.boards import Boards
 from broadcast.store.broadcasts import Broadcasts
 from broadcast.store.deliveries import Deliveries
-from broadcast.store.journal import Acts, Answers, Facts
+from broadcast.store.estate import Abouts, Enrolments, Groups, SilentTests
+from broadcast.store.journal import Answers, Facts
 from broadcast.store.live import LiveRecords
 from broadcast.store.plans import Drafts, Drills, Plans
 from broadcast.store.programmes import Programmes
 from broadcast.store.proofs import Proofs
 from broadcast.store.reports import Reports
 from broadcast.store.speakers import Speakers
+from broadcast.store.watch import Alarms, Shifts
 
 
 class SqlTx:
@@ -35,9 +38,16 @@ class SqlTx:
         self.tokens = Tokens(session)
         self.changes = Changes(session)
         self.speakers = Speakers(session)
+        self.enrolments = Enrolments(session)
+        self.groups = Groups(session)
+        self.abouts = Abouts(session)
+        self.silent_tests = SilentTests(session)
         self.areas = Areas(session)
         self.answers = Answers(session)
         self.acts = Acts(session)
+        self.checkpoints = Checkpoints(session)
+        self.alarms = Alarms(session)
+        self.shifts = Shifts(session)
         self.facts = Facts(session)
         self.programmes = Programmes(session)
         self.as_run = AsRun(session)
@@ -49,3 +59,7 @@ class SqlTx:
         self.plans = Plans(session)
         self.drafts = Drafts(session)
         self.drills = Drills(session)
+
+    def settle(self) -> None:
+        """The last step before the commit: the acts of this transaction join the chain (`store.acts`)."""
+        self.acts.settle()

@@ -31,9 +31,19 @@ from broadcast.service.ports.accounts import Tokens as Tokens
 from broadcast.service.ports.approvals import Approvals as Approvals
 from broadcast.service.ports.approvals import Policies as Policies
 from broadcast.service.ports.approvals import PolicyRow as PolicyRow
+from broadcast.service.ports.estate import Abouts as Abouts
+from broadcast.service.ports.estate import Enrolments as Enrolments
+from broadcast.service.ports.estate import Groups as Groups
+from broadcast.service.ports.estate import SilentTests as SilentTests
 from broadcast.service.ports.plans import Drafts as Drafts
 from broadcast.service.ports.plans import Drills as Drills
 from broadcast.service.ports.plans import Plans as Plans
+from broadcast.service.ports.trail import ActFilter as ActFilter
+from broadcast.service.ports.trail import ActRow as ActRow
+from broadcast.service.ports.trail import Acts as Acts
+from broadcast.service.ports.trail import Checkpoints as Checkpoints
+from broadcast.service.ports.watch import Alarms as Alarms
+from broadcast.service.ports.watch import Shifts as Shifts
 from endpoints.delivery import State
 from endpoints.protocol import Reason, Stage
 
@@ -131,16 +141,6 @@ class KeptAnswer(NamedTuple):
     kept_ms: int
 
 
-class ActRow(NamedTuple):
-    """One line of the duty log: who did what to what."""
-
-    at_ms: int
-    officer: str
-    verb: str
-    subject: str
-    detail: str
-
-
 # ---- tables: one repository a subject, inside a transaction that the caller of the store owns ---------------------------------
 
 
@@ -198,11 +198,6 @@ class Answers(Protocol):
     def get(self, principal: str, key: str) -> KeptAnswer | None: ...
     def add(self, principal: str, key: str, kept: KeptAnswer) -> None: ...
     def forget_before(self, at_ms: int) -> None: ...
-
-
-class Acts(Protocol):
-    def add(self, act: ActRow) -> None: ...
-    def page(self, *, limit: int) -> Sequence[ActRow]: ...
 
 
 class Facts(Protocol):
@@ -280,11 +275,25 @@ class Tx(Protocol):
     @property
     def speakers(self) -> Speakers: ...
     @property
+    def enrolments(self) -> Enrolments: ...
+    @property
+    def groups(self) -> Groups: ...
+    @property
+    def abouts(self) -> Abouts: ...
+    @property
+    def silent_tests(self) -> SilentTests: ...
+    @property
     def areas(self) -> Areas: ...
     @property
     def answers(self) -> Answers: ...
     @property
     def acts(self) -> Acts: ...
+    @property
+    def checkpoints(self) -> Checkpoints: ...
+    @property
+    def alarms(self) -> Alarms: ...
+    @property
+    def shifts(self) -> Shifts: ...
     @property
     def facts(self) -> Facts: ...
     @property
