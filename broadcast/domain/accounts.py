@@ -219,3 +219,21 @@ def is_second_person(role: Role) -> bool:
 def needs_grant(verb: Verb) -> bool:
     """Whether a township may do this only by grant."""
     return verb in BROADCASTING
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRules:
+    """What the installation asks of its accounts (`[accounts]` of the settings).
+
+    :param two_person: inviting, raising rights and making tokens wait for another person.
+    :param drill_first: whoever was invited passes a drill before sending anything live.
+    :param lock_after_min: a screen that nobody touches locks itself; 0: never.
+    :param step_up_min: before an emergency a sign-in that is older says again who it is; 0: never.
+    :param invitation_hours: how long an invitation can be used.
+    """
+
+    two_person: bool = True
+    drill_first: bool = True
+    lock_after_min: int = 15
+    step_up_min: int = 0
+    invitation_hours: int = 72

@@ -1,56 +1,47 @@
-"""Officers (值班人员) at the door: accounts, signing in and out, sessions.
+"""Officers (值班人员): their accounts, signing in and out, the locked screen; for the web and for `lianbo users`.
 
-A flood of wrong passwords must neither slow a trigger nor lock the duty room out. So the rate limit stands before the hash, and
-whoever comes from a place that has signed in before, or from the server's own machine, is counted apart from strangers.
+What gives somebody more rights stands in `account_changes.py`, because it wants a second person. What takes rights away is here.
 """
 
-import hashlib
-import hmac
-import logging
-import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from broadcast.clock import Clock
-from broadcast.domain.broadcasts import Broadcast, Fault, InvalidRequest
+from broadcast.domain.accounts import (
+    TOKEN_MARK,
+    AccountRules,
+    LastAdministrator,
+    UnknownGrant,
+    name_faults,
+    pin_faults,
+    title_faults,
+)
+from broadcast.domain.broadcasts import Broadcast, InvalidRequest
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer, Verb
-from broadcast.domain.rights import may
+from broadcast.domain.officers import Officer, Role, Verb
+from broadcast.domain.rights import holds, may
+from broadcast.service.door import Door, TooManyTries, WrongPassword
 from broadcast.service.passwords import Hasher, faults_of, generated
-from broadcast.service.ports import Account, ActRow, SessionRow, Store, StoreUnavailable, Tx
-from broadcast.service.rate_limits import Buckets
-from endpoints.protocol import Kind
+from broadcast.service.ports import Account, ActRow, Store, Tx
+from broadcast.service.second_factors import NoSecondFactor, SecondFactorNeeded, SecondFactors, WrongCode
+from broadcast.service.sessions import NotSignedIn, Session, Sessions, digest_of
+from broadcast.service.tokens import Tokens
 
-log = logging.getLogger(__name__)
+__all__ = [
+    "NoSecondFactor",
+    "NotSignedIn",
+    "OfficerExists",
+    "Officers",
+    "SecondFactorNeeded",
+    "SignedIn",
+    "TooManyTries",
+    "UnknownOfficer",
+    "WrongCode",
+    "WrongPassword",
+    "WrongPin",
+]
 
-ABSOLUTE_MS = 12 * 3_600_000
-IDLE_MS = 30 * 60_000
-LONGEST_NAME = 64
-MOST_WAITING = 16  # strangers' passwords that wait for the one thread: 0.4 s of work
-LOOPBACK = frozenset({"127.0.0.1", "::1"})
-DEVICE_SECRET = "device-secret"  # noqa: S105  the name of a fact
-
-
-class WrongPassword(BroadcastError):
-    """No such officer, or not this password; which of the two is not said."""
-
-    def __init__(self) -> None:
-        super().__init__("the name or the password is wrong")
-
-
-class TooManyTries(BroadcastError):
-    """Too many wrong passwords for this account or from this address."""
-
-    def __init__(self, retry_after_s: int) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(f"too many tries; wait {retry_after_s} s")
-
-
-class NotSignedIn(BroadcastError):
-    """Nobody is signed in here, or not any longer."""
-
-    def __init__(self) -> None:
-        super().__init__("sign in first")
+MOST_PINS = 5
 
 
 class UnknownOfficer(BroadcastError):
@@ -69,6 +60,17 @@ class OfficerExists(BroadcastError):
         super().__init__(f"there is an officer {name} already")
 
 
+class WrongPin(BroadcastError):
+    """Not the PIN; after five the password is asked for.
+
+    :param left: so many tries; 0: the password.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        super().__init__(f"the PIN is wrong; {left} tries are left" if left else "unlock with the password")
+
+
 @dataclass(frozen=True, slots=True)
 class SignedIn:
     """What the browser keeps.
@@ -80,13 +82,6 @@ class SignedIn:
     token: str
     device: str
     officer: Officer
-
-
-@dataclass(slots=True)
-class _Session:
-    row: SessionRow
-    officer: Officer
-    seen_ms: int
 
 
 class Officers:
@@ -104,16 +99,13 @@ class Officers:
         hasher: Hasher,
         live: Callable[[], Iterable[Broadcast]] = tuple,
         duty_rooms: Iterable[str] = (),
+        rules: AccountRules = AccountRules(),  # noqa: B008  frozen
     ) -> None:
-        self._clock, self._store, self._hasher, self._live = clock, store, hasher, live
-        self._own_addresses = LOOPBACK | frozenset(duty_rooms)
-        self._strangers_by_name = Buckets(clock.monotonic)
-        self._strangers_by_address = Buckets(clock.monotonic)
-        self._known = Buckets(clock.monotonic)
-        self._waiting = 0
-        self._sessions: dict[bytes, _Session] = {}
-        self._decoy = ""
-        self._secret = b""
+        self._clock, self._store, self._hasher, self.rules = clock, store, hasher, rules
+        self.factors = SecondFactors(clock=clock, store=store)
+        self.door = Door(clock=clock, store=store, hasher=hasher, factors=self.factors, duty_rooms=duty_rooms)
+        self.sessions = Sessions(clock=clock, store=store, rules=rules, live=live)
+        self.tokens = Tokens(clock=clock, store=store)
 
     # ---- accounts -------------------------------------------------------------------------------------------------------
 
@@ -132,9 +124,12 @@ class Officers:
         return password if await self._store.write(work) else None
 
     async def add(self, officer: Officer, password: str, *, by: Officer) -> None:
-        """:raises RoleNotGranted, AreaNotGranted, InvalidRequest, OfficerExists: nothing was stored."""
+        """An account at once: for whoever sits at the machine. The web invites instead (`account_changes.py`).
+
+        :raises RoleNotGranted, AreaNotGranted, InvalidRequest, OfficerExists: nothing was stored.
+        """
         may(by, Verb.MANAGE_OFFICERS, areas=[officer.area])
-        faults = [*_name_faults(officer.name), *faults_of(password, officer.name)]
+        faults = [*name_faults(officer.name), *title_faults(officer.title), *faults_of(password, officer.name)]
         if faults:
             raise InvalidRequest(faults)
         account = Account(officer, await self._hasher.hash(password))
@@ -148,29 +143,35 @@ class Officers:
         await self._store.write(work)
 
     async def disable(self, name: str, *, by: Officer, disabled: bool = True) -> None:
-        """Nobody signs in with this account any longer, and who is signed in is out. It is never deleted: the log names it."""
+        """Nobody signs in with this account any longer, and who is signed in is out. It is never deleted: the log names it.
+
+        :param disabled: False lets in again, at once: for whoever sits at the machine.
+        :raises UnknownOfficer, LastAdministrator, RoleNotGranted, AreaNotGranted: nothing was changed.
+        """
         may(by, Verb.MANAGE_OFFICERS)
 
         def work(tx: Tx) -> None:
-            account = _account(tx, name)
+            account = account_of(tx, name)
             may(by, Verb.MANAGE_OFFICERS, areas=[account.officer.area])
-            tx.accounts.save(replace(account, disabled=disabled))
+            if disabled:
+                must_leave_an_administrator(tx, account)
+            tx.accounts.save(replace(account, disabled=disabled, revision=account.revision + 1))
             tx.sessions.drop_of(name)
             verb = "disable officer" if disabled else "enable officer"
             tx.acts.add(ActRow(self._clock.now_ms(), by.name, verb, name, ""))
 
         await self._store.write(work)
-        self._forget(name)
+        self.sessions.forget(name)
 
     async def set_password(self, name: str, password: str, *, by: Officer) -> None:
-        """One's own, or as an administrator another's; every session of that officer ends."""
+        """One's own, or as an administrator at the machine another's; every session of that officer ends."""
         may(by, Verb.OWN_ACCOUNT if name == by.name else Verb.MANAGE_OFFICERS)
         if faults := faults_of(password, name):
             raise InvalidRequest(faults)
         hashed = await self._hasher.hash(password)
 
         def work(tx: Tx) -> None:
-            account = _account(tx, name)
+            account = account_of(tx, name)
             if name != by.name:
                 may(by, Verb.MANAGE_OFFICERS, areas=[account.officer.area])
             tx.accounts.save(replace(account, password_hash=hashed, must_change=False))
@@ -178,208 +179,196 @@ class Officers:
             tx.acts.add(ActRow(self._clock.now_ms(), by.name, "set password", name, ""))
 
         await self._store.write(work)
-        self._forget(name)
+        self.sessions.forget(name)
+
+    async def set_pin(self, pin: str, *, password: str, token: str, by: Officer) -> None:
+        """What opens this officer's locked screens; empty: the password alone.
+
+        :raises WrongPassword, TooManyTries, InvalidRequest: it stays as it was.
+        """
+        may(by, Verb.OWN_ACCOUNT)
+        if faults := pin_faults(pin) if pin else []:
+            raise InvalidRequest(faults)
+        await self.door.check_password(by.name, password, session=digest_of(token))
+        hashed = await self._hasher.hash(pin) if pin else ""
+
+        def work(tx: Tx) -> None:
+            tx.accounts.save(replace(account_of(tx, by.name), pin_hash=hashed))
+            tx.acts.add(ActRow(self._clock.now_ms(), by.name, "set PIN", by.name, ""))
+
+        await self._store.write(work)
+
+    async def ungrant(self, name: str, grant: str, *, by: Officer) -> None:
+        """Take a grant back, at once and for what is asked next.
+
+        :raises UnknownOfficer, UnknownGrant, RoleNotGranted, AreaNotGranted: nothing was changed.
+        """
+        may(by, Verb.MANAGE_OFFICERS)
+
+        def work(tx: Tx) -> Officer:
+            account = account_of(tx, name)
+            found = next((one for one in account.officer.grants if one.id == grant), None)
+            if found is None:
+                raise UnknownGrant(grant)
+            may(by, Verb.MANAGE_OFFICERS, areas=[account.officer.area])
+            left = replace(account.officer, grants=tuple(one for one in account.officer.grants if one.id != grant))
+            tx.accounts.save(replace(account, officer=left, revision=account.revision + 1))
+            tx.acts.add(ActRow(self._clock.now_ms(), by.name, "take grant back", name, f"{found.area} {grant}"))
+            return left
+
+        self.sessions.renew(await self._store.write(work))
+
+    async def drill_passed(self, name: str) -> None:
+        """From now on this officer may send live; a repeat has no effect. :raises UnknownOfficer: no such account."""
+
+        def work(tx: Tx) -> Officer:
+            account = account_of(tx, name)
+            if not account.officer.must_drill:
+                return account.officer
+            passed = replace(account.officer, must_drill=False)
+            tx.accounts.save(replace(account, officer=passed))
+            tx.acts.add(ActRow(self._clock.now_ms(), name, "pass drill", name, ""))
+            return passed
+
+        self.sessions.renew(await self._store.write(work))
 
     async def all(self, *, by: Officer) -> Sequence[Account]:
-        """The accounts inside the administrator's area."""
+        """The accounts inside the administrator's area, by name."""
         may(by, Verb.MANAGE_OFFICERS)
-        return await self._store.read(lambda tx: tx.accounts.all())
+        accounts = await self._store.read(lambda tx: tx.accounts.all())
+        return [one for one in accounts if holds(by, Verb.MANAGE_OFFICERS, areas=[one.officer.area])]
+
+    async def get(self, name: str, *, by: Officer) -> Account:
+        """One's own, or one inside the administrator's area. :raises UnknownOfficer: there is none."""
+        if name != by.name:
+            may(by, Verb.MANAGE_OFFICERS)
+        account = await self._store.read(lambda tx: account_of(tx, name))
+        if name != by.name and not holds(by, Verb.MANAGE_OFFICERS, areas=[account.officer.area]):
+            raise UnknownOfficer(name)
+        return account
+
+    async def with_factor(self) -> frozenset[str]:
+        """Who has a second factor."""
+        return await self._store.read(lambda tx: tx.factors.active())
+
+    async def drop_factor(self, name: str, *, by: Officer) -> None:
+        """One's own, which has just been proved; or at the machine another's.
+
+        :raises NoSecondFactor: there is none.
+        """
+        may(by, Verb.OWN_ACCOUNT if name == by.name else Verb.MANAGE_OFFICERS)
+
+        def work(tx: Tx) -> None:
+            if name != by.name:
+                may(by, Verb.MANAGE_OFFICERS, areas=[account_of(tx, name).officer.area])
+            if tx.factors.get(name) is None:
+                raise NoSecondFactor(name)
+            tx.factors.drop(name)
+            tx.acts.add(ActRow(self._clock.now_ms(), by.name, "remove second factor", name, ""))
+
+        await self._store.write(work)
 
     # ---- signing in -----------------------------------------------------------------------------------------------------
 
-    async def sign_in(self, name: str, password: str, *, address: str, device: str = "") -> SignedIn:
-        """:raises WrongPassword, TooManyTries: with the same work done whether or not there is such an officer."""
-        secret = self._secret or await self._load_secret()
-        known = _is_device(secret, name, device)
-        if known or address in self._own_addresses:
-            keys = [(self._known, f"{name}\n{device if known else address}")]
-        else:
-            keys = [(self._strangers_by_name, name), (self._strangers_by_address, _network(address))]
-            if self._waiting >= MOST_WAITING:
-                raise TooManyTries(1)
-        wait_s = max(bucket.wait_s(key) for bucket, key in keys)
-        if wait_s > 0:
-            raise TooManyTries(int(wait_s) + 1)
-        for bucket, key in keys:
-            bucket.take(key)
-        self._waiting += 1
-        try:
-            account = await self._checked(name, password)
-        finally:
-            self._waiting -= 1
-        for bucket, key in keys:
-            bucket.put_back(key)
-        return await self._open(account, device if known else _new_device(secret, name), address)
+    async def sign_in(
+        self, name: str, password: str, *, address: str, device: str = "", code: str = "", exercise: bool = False
+    ) -> SignedIn:
+        """:param exercise: for exercises only: nothing live can be touched with it.
 
-    async def _checked(self, name: str, password: str) -> Account:
-        if not self._decoy:
-            self._decoy = await self._hasher.hash(secrets.token_hex(16))
-        takeable = not _name_faults(name)
-        account = await self._store.read(lambda tx: tx.accounts.get(name)) if takeable else None
-        usable = account is not None and not account.disabled
-        kept = account.password_hash if account is not None and usable else self._decoy
-        right = await self._hasher.verify(kept, password[: LONGEST_NAME * 16])
-        if not right or account is None or not usable:
-            raise WrongPassword
-        if self._hasher.is_outdated(account.password_hash):
-            account = replace(account, password_hash=await self._hasher.hash(password))
-            fresh = account
-            await self._store.write(lambda tx: tx.accounts.save(fresh))
-        return account
+        :raises WrongPassword, TooManyTries, SecondFactorNeeded, WrongCode: see `Door.admit`.
+        """
+        account, device = await self.door.admit(name, password, code, address=address, device=device)
+        token = await self.sessions.open(account, address=address, exercise=exercise)
+        return SignedIn(token, device, await self.officer_of(token))
 
-    async def _open(self, account: Account, device: str, address: str) -> SignedIn:
-        token = secrets.token_urlsafe(32)
-        now_ms = self._clock.now_ms()
-        row = SessionRow(_digest(token), account.officer.name, now_ms, now_ms)
-
-        def work(tx: Tx) -> None:
-            tx.sessions.add(row)
-            tx.acts.add(ActRow(now_ms, account.officer.name, "sign in", "", address))
-
-        await self._store.write(work)
-        self._sessions[row.token_hash] = _Session(row, account.officer, now_ms)
-        return SignedIn(token, device, account.officer)
-
-    async def _load_secret(self) -> bytes:
-        """What device cookies are signed with; made once for this installation."""
-        fresh = secrets.token_hex(32)
-
-        def work(tx: Tx) -> str:
-            kept = tx.facts.get(DEVICE_SECRET)
-            if kept is None:
-                tx.facts.set(DEVICE_SECRET, fresh)
-            return kept or fresh
-
-        self._secret = bytes.fromhex(await self._store.write(work))
-        return self._secret
-
-    # ---- sessions -------------------------------------------------------------------------------------------------------
-
-    async def officer_of(self, token: str, *, touch: bool = True) -> Officer:
-        """Who holds this token. It works without the database for whoever has been seen since the start.
+    async def officer_of(self, token: str, *, touch: bool = True, cookie: bool = False, address: str = "") -> Officer:
+        """Who holds this token, person or machine. It works without the database for whoever has been seen since the start.
 
         :param touch: whether a person did something; a page that refreshes itself keeps nobody signed in.
+        :param cookie: a browser holds it.
         :raises NotSignedIn: unknown, signed out, 12 hours old, or idle for 30 minutes while no alert is live.
         """
-        digest = _digest(token)
-        session = self._sessions.get(digest) or await self._read(digest)
-        if session is None or self._is_over(session):
-            self._sessions.pop(digest, None)
-            raise NotSignedIn
-        if touch:
-            session.seen_ms = self._clock.now_ms()
-        return session.officer
+        if token.startswith(TOKEN_MARK):
+            return await self.tokens.officer_of(token, cookie=cookie, address=address)
+        return await self.sessions.officer_of(token, touch=touch, screen=cookie)
 
     async def sign_out(self, token: str) -> None:
         """Whoever holds this token is out; an unknown one is no error."""
-        digest = _digest(token)
-        self._sessions.pop(digest, None)
-        await self._store.write(lambda tx: tx.sessions.drop(digest))
+        await self.sessions.sign_out(token)
+
+    async def lock(self, token: str) -> None:
+        """Lock the screen: looking and stopping are left. :raises NotSignedIn: nobody is."""
+        session = await self.sessions.find(token)
+        if not session.row.locked:
+            await self.sessions.change(session, locked=True)
+
+    async def unlock(self, token: str, *, pin: str = "", password: str = "") -> Officer:
+        """:raises WrongPin: with the tries that are left; after five, and without a PIN, the password is asked for.
+
+        :raises WrongPassword, TooManyTries, NotSignedIn: it stays locked.
+        """
+        session = await self.sessions.find(token)
+        if password:
+            await self.door.check_password(session.officer.name, password, session=session.row.token_hash)
+        else:
+            await self._check_pin(session, pin)
+        await self.sessions.unlock(session)
+        return await self.officer_of(token)
+
+    async def step_up(self, token: str, *, password: str = "", code: str = "") -> None:
+        """Say again who it is: by code where there is a second factor, else by password.
+
+        :raises WrongPassword, WrongCode, SecondFactorNeeded, TooManyTries, NotSignedIn: it is not shown.
+        """
+        session = await self.sessions.find(token)
+        may(await self.officer_of(token, touch=False), Verb.OWN_ACCOUNT)  # not past a locked screen
+        name, digest = session.officer.name, session.row.token_hash
+        await self.door.prove(name, password=password, code=code, session=digest)
+        now_ms = self._clock.now_ms()
+        await self.sessions.change(session, confirmed_ms=now_ms)
+        await self._store.write(lambda tx: tx.acts.add(ActRow(now_ms, name, "confirm identity", "", "")))
+
+    async def _check_pin(self, session: Session, pin: str) -> None:
+        account = await self._store.read(lambda tx: account_of(tx, session.officer.name))
+        fails = session.row.pin_fails
+        if fails >= MOST_PINS or not account.pin_hash:
+            raise WrongPin(0)
+        await self.sessions.change(
+            session, pin_fails=fails + 1
+        )  # counted before it is tried: two at once are two tries
+        if not await self._hasher.verify(account.pin_hash, pin[:12]):
+            raise WrongPin(MOST_PINS - fails - 1)
 
     async def housekeep(self) -> None:
         """Write when sessions were last seen, and forget those that are over; call every half minute."""
-        for digest, session in list(self._sessions.items()):
-            if self._is_over(session):
-                del self._sessions[digest]
-        seen = {digest: one.seen_ms for digest, one in self._sessions.items() if one.seen_ms > one.row.seen_ms}
-        if not seen:
-            return
-
-        def work(tx: Tx) -> None:
-            for digest, at_ms in seen.items():
-                tx.sessions.seen(digest, at_ms)
-
-        try:
-            await self._store.write(work)
-        except StoreUnavailable as err:
-            log.warning("when sessions were last seen could not be written: %s", err.cause)
-            return
-        for digest, at_ms in seen.items():
-            if (one := self._sessions.get(digest)) is not None:
-                one.row = replace(one.row, seen_ms=at_ms)
+        await self.sessions.housekeep()
 
     async def look_again(self) -> None:
-        """Notice what a tool beside the server did: whose sign-in is gone from the table, or disabled, is out here too."""
-        held = list(self._sessions)
-        if not held:
-            return
-
-        def work(tx: Tx) -> list[bytes]:
-            disabled = {account.officer.name for account in tx.accounts.all() if account.disabled}
-            rows = {digest: tx.sessions.get(digest) for digest in held}
-            return [digest for digest, row in rows.items() if row is None or row.officer in disabled]
-
-        try:
-            gone = await self._store.read(work)
-        except StoreUnavailable:
-            return  # who is signed in stays so: an alert must go out without the database
-        for digest in gone:
-            self._sessions.pop(digest, None)
-
-    async def _read(self, digest: bytes) -> _Session | None:
-        def work(tx: Tx) -> _Session | None:
-            row = tx.sessions.get(digest)
-            account = tx.accounts.get(row.officer) if row else None
-            if row is None or account is None or account.disabled:
-                return None
-            return _Session(row, account.officer, row.seen_ms)
-
-        session = await self._store.read(work)
-        if session is not None and not self._is_over(session):
-            self._sessions[digest] = session
-        return session
-
-    def _is_over(self, session: _Session) -> bool:
-        """A session that had ended before the alert began is not brought back by it."""
-        ends_ms = min(session.row.created_ms + ABSOLUTE_MS, session.seen_ms + IDLE_MS)
-        if self._clock.now_ms() < ends_ms:
-            return False
-        alerts = [one.order.issued_at_ms for one in self._live() if one.order.kind is Kind.EMERGENCY]
-        return not alerts or min(alerts) > ends_ms
-
-    def _forget(self, name: str) -> None:
-        for digest, session in list(self._sessions.items()):
-            if session.officer.name == name:
-                del self._sessions[digest]
+        """Notice what a tool beside the server did; call every few seconds."""
+        await self.sessions.look_again()
+        await self.tokens.look_again()
 
 
-def _account(tx: Tx, name: str) -> Account:
+def account_of(tx: Tx, name: str) -> Account:
+    """:raises UnknownOfficer: no account has this name."""
     account = tx.accounts.get(name)
     if account is None:
         raise UnknownOfficer(name)
     return account
 
 
-def _name_faults(name: str) -> list[Fault]:
-    if not name.strip():
-        return [Fault("name", "missing")]
-    if len(name) > LONGEST_NAME:
-        return [Fault("name", "too-long", (("most", str(LONGEST_NAME)), ("length", str(len(name)))))]
-    if name != name.strip() or not name.isprintable():
-        return [Fault("name", "control-characters")]
-    return []
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
-
-
-def _network(address: str) -> str:
-    """Who has one IPv6 address has a /64 of them."""
-    return ":".join(address.split(":")[:4]) if ":" in address else address
-
-
-def _device_mark(secret: bytes, name: str, nonce: str) -> str:
-    return hmac.new(secret, f"{nonce}\n{name}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
-
-
-def _new_device(secret: bytes, name: str) -> str:
-    nonce = secrets.token_hex(16)
-    return f"{nonce}.{_device_mark(secret, name, nonce)}"
-
-
-def _is_device(secret: bytes, name: str, device: str) -> bool:
-    nonce, _, mark = device.partition(".")
-    return bool(mark) and hmac.compare_digest(
-        mark.encode("utf-8", "replace"), _device_mark(secret, name, nonce).encode()
-    )
+def must_leave_an_administrator(tx: Tx, account: Account) -> None:
+    """:raises LastAdministrator: without this one nobody could look after the accounts here."""
+    if account.officer.role is not Role.ADMINISTRATOR or account.disabled:
+        return
+    accounts: Mapping[str, Account] = {one.officer.name: one for one in tx.accounts.all()}
+    others = [
+        one
+        for name, one in accounts.items()
+        if name != account.officer.name
+        and not one.disabled
+        and one.officer.role is Role.ADMINISTRATOR
+        and holds(one.officer, Verb.MANAGE_OFFICERS, areas=[account.officer.area])
+    ]
+    if not others:
+        raise LastAdministrator(account.officer.name)

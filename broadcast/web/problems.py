@@ -30,7 +30,17 @@ from broadcast.domain.speakers import UnknownSpeaker
 from broadcast.service.announcer import SoundChanged
 from broadcast.service.assets import TooManyUploads
 from broadcast.service.broadcasts import BoardFull, StoppedMeanwhile
-from broadcast.service.officers import NotSignedIn, OfficerExists, TooManyTries, UnknownOfficer, WrongPassword
+from broadcast.service.officers import (
+    NoSecondFactor,
+    NotSignedIn,
+    OfficerExists,
+    SecondFactorNeeded,
+    TooManyTries,
+    UnknownOfficer,
+    WrongCode,
+    WrongPassword,
+    WrongPin,
+)
 from broadcast.service.once import KeyReused
 from broadcast.service.ports import NoRoom, SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable, UploadTooLarge
 from broadcast.service.previews import TooManyPreviews
@@ -66,6 +76,10 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     BadAreaTable: (S.UNPROCESSABLE_ENTITY, "bad-area-table"),
     NotSignedIn: (S.UNAUTHORIZED, "not-signed-in"),
     WrongPassword: (S.UNAUTHORIZED, "wrong-password"),
+    SecondFactorNeeded: (S.UNAUTHORIZED, "second-factor-needed"),
+    WrongCode: (S.UNAUTHORIZED, "wrong-code"),
+    WrongPin: (S.FORBIDDEN, "wrong-pin"),
+    NoSecondFactor: (S.NOT_FOUND, "no-second-factor"),
     TooManyTries: (S.TOO_MANY_REQUESTS, "too-many-tries"),
     TooManyStreams: (S.TOO_MANY_REQUESTS, "too-many-streams"),
     TooManyPreviews: (S.TOO_MANY_REQUESTS, "too-many-previews"),
@@ -174,7 +188,7 @@ def headers_of(err: BroadcastError) -> dict[str, str]:
         return {"Retry-After": str(RETRY_AFTER_S[type(err)])}
     if isinstance(err, WrongMethod):
         return {"Allow": ", ".join(err.allowed)}
-    if isinstance(err, NotSignedIn | WrongPassword):
+    if isinstance(err, NotSignedIn | WrongPassword | SecondFactorNeeded | WrongCode):
         return {"WWW-Authenticate": 'Bearer realm="lianbo"'}
     return {}
 
