@@ -30,8 +30,11 @@ class Hearing(Protocol):
 
     @property
     def kind(self) -> Ear: ...
-    def between(self, start: float, end: float) -> bytes | None:
-        """The samples (mono s16le, 48 kHz) heard then, monotonic seconds; None when it did not listen all that time."""
+    def between(self, start: float, end: float, *, deaf_s: float = 0.0) -> bytes | None:
+        """The samples (mono s16le, 48 kHz) heard then, monotonic seconds; None when it did not listen all that time.
+
+        :param deaf_s: so long at most may its listening have begun too late; there is silence in place of what it missed.
+        """
 
 
 class Memory:
@@ -57,7 +60,7 @@ class Memory:
             self._delays.clear()
             self._count = 0
 
-    def between(self, start: float, end: float) -> bytes | None:
+    def between(self, start: float, end: float, *, deaf_s: float = 0.0) -> bytes | None:
         with self._lock:
             if not self._delays:
                 return None
@@ -65,7 +68,10 @@ class Memory:
             data = b"".join(self._frames)
         begin = round((start - first_at) * RATE_HZ) * SAMPLE_BYTES
         finish = round((end - first_at) * RATE_HZ) * SAMPLE_BYTES
-        return data[begin:finish] if 0 <= begin < finish <= len(data) else None
+        missed = max(0, -begin)
+        if missed > round(deaf_s * RATE_HZ) * SAMPLE_BYTES or not begin + missed < finish <= len(data):
+            return None
+        return bytes(missed) + data[begin + missed : finish]
 
 
 class SinkEar:
@@ -97,8 +103,8 @@ class SinkEar:
     def close(self) -> None:
         self._sink.close()
 
-    def between(self, start: float, end: float) -> bytes | None:
-        return self._memory.between(start, end)
+    def between(self, start: float, end: float, *, deaf_s: float = 0.0) -> bytes | None:
+        return self._memory.between(start, end, deaf_s=deaf_s)
 
 
 @contextmanager
@@ -163,8 +169,8 @@ class CardEar:
         self._closing.set()
         self._thread.join(2.0)
 
-    def between(self, start: float, end: float) -> bytes | None:
-        return self._memory.between(start, end)
+    def between(self, start: float, end: float, *, deaf_s: float = 0.0) -> bytes | None:
+        return self._memory.between(start, end, deaf_s=deaf_s)
 
     def _run(self) -> None:
         while not self._closing.is_set():

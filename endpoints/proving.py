@@ -33,7 +33,7 @@ from endpoints.windows import Listen, windows_of
 log = logging.getLogger(__name__)
 
 SEARCH_S = 1.0  # to either side of where the window should be
-LITTLE_S = 0.1
+LITTLE_S = 0.1  # of a window may be missing at its beginning: what two clocks are unsure of
 SETTLE_S = 0.5  # after its end, until the ear has it
 WAITING_MAX = 64
 SAY_AGAIN_S = 5.0
@@ -230,29 +230,22 @@ class Proving:
     async def _listen(self, listening: _Listening, window: Listen, starts_at: float) -> None:
         ends_at = starts_at + window.length_ms / 1_000
         await asyncio.sleep(max(0.0, ends_at + SEARCH_S + SETTLE_S - self._now()))
-        before_s, heard = self._heard(starts_at, ends_at)
+        deaf_s = SEARCH_S + LITTLE_S  # a speaker that was just switched on had its ear open no sooner than its mouth
+        heard = self._ear.between(starts_at - SEARCH_S, ends_at + SEARCH_S, deaf_s=deaf_s)
         if heard is None:
             log.debug("%s: nothing was listened to at its %s", listening.play.order.id, window.place.name)
             return
-        measure = partial(self._measure, window, heard, before_s)
+        measure = partial(self._measure, window, heard)
         try:
             listening.windows[window.place] = await asyncio.to_thread(measure)
         except (OSError, UnsupportedAudio, ValueError) as err:
             log.warning("%s: its %s can't be compared: %s", listening.play.order.id, window.place.name, err)
 
-    def _heard(self, starts_at: float, ends_at: float) -> tuple[float, bytes | None]:
-        """What the ear has, and how long before the window it begins; a speaker that was just switched on has little of before."""
-        for before_s in (SEARCH_S, LITTLE_S):
-            heard = self._ear.between(starts_at - before_s, ends_at + SEARCH_S)
-            if heard is not None:
-                return before_s, heard
-        return 0.0, None
-
-    def _measure(self, window: Listen, heard: bytes, before_s: float) -> Window:
+    def _measure(self, window: Listen, heard: bytes) -> Window:
         """In a thread: whether it is that sound, when, and how loud."""
         wanted, got = samples(self._source(window)), samples(heard)
         match = find(wanted, got)
-        error_us = round((match.at / RATE_HZ - before_s) * 1e6)
+        error_us = round((match.at / RATE_HZ - SEARCH_S) * 1e6)
         level = level_dbfs(got[match.at : match.at + len(wanted)])
         return Window(
             window.place,

@@ -182,6 +182,16 @@ def test_the_ear_gives_the_samples_of_a_time_although_each_frame_was_noted_late(
     assert half == frame(10)[FRAME_BYTES // 2 :] + frame(11)[: FRAME_BYTES // 2]
 
 
+def test_an_ear_that_opened_with_the_mouth_gives_silence_for_what_was_before() -> None:
+    memory = Memory()
+    for number in range(1, 200):
+        memory.heard(frame(number), 100.0 + number * FRAME_S)
+    assert memory.between(100.0, 100.04) is None
+    assert memory.between(100.0, 100.04, deaf_s=0.02) == bytes(FRAME_BYTES) + frame(1)
+    assert memory.between(99.99, 100.04, deaf_s=0.02) is None
+    assert memory.between(99.0, 100.01, deaf_s=9.0) is None, "it heard nothing at all of that"
+
+
 def test_what_the_ear_did_not_hear_whole_it_does_not_give() -> None:
     memory = Memory()
     assert memory.between(1.0, 2.0) is None
@@ -277,7 +287,7 @@ class Hears:
     def __init__(self, sound: bytes) -> None:
         self._sound = sound * 4
 
-    def between(self, start: float, end: float) -> bytes | None:
+    def between(self, start: float, end: float, *, deaf_s: float = 0.0) -> bytes | None:
         return self._sound[: round((end - start) * RATE_HZ) * 2]
 
 
