@@ -315,6 +315,10 @@ class Wall:
         """Every line of evidence, as it came in."""
         return await self._store.read(lambda tx: tx.reports.of(broadcast.id, speaker))
 
+    def heard_of(self, broadcast: str) -> Mapping[State, int]:
+        """How many speakers reported what so far, of all that are meant; empty when it is long over."""
+        return self._ladder.counts(broadcast) or {}
+
     async def page(self, *, by: Officer, before: str | None, limit: int) -> tuple[list[Broadcast], str | None]:
         """Newest first, those that the officer may see, and from where to go on; None at the end."""
         found: list[Broadcast] = []

@@ -25,6 +25,7 @@ from broadcast.web.openapi import Api, Call
 from broadcast.web.services import Services
 from broadcast.web.session import officer_of
 from broadcast.web.words import rfc3339
+from endpoints.delivery import State
 
 TICK_S = 10.0
 PENDING_LOOK_S = 1.0  # a board reaches the broker without any event of ours
@@ -234,6 +235,14 @@ class _Follower:
         await self._stream.send(json.dumps(body, ensure_ascii=False, separators=(",", ":")), event=event, id=number)
 
 
+def _heard_of(services: Services, one: Broadcast) -> dict[str, int]:
+    """What its speakers say: an order is on the air where one of them reports so, and nowhere else."""
+    counts = services.wall.heard_of(one.id)
+    silent = counts.get(State.EXPECTED, 0) + counts.get(State.UNREACHED, 0)
+    meant = sum(counts.values())
+    return {"meant": meant, "answered": meant - silent, "sounding": counts.get(State.SOUNDING, 0)}
+
+
 def state_of(services: Services, officer: Officer) -> dict[str, Any]:
     """What stands in the head of every page."""
     live = [one for one in services.broadcasts.live() if services.wall.sees(one, by=officer)]
@@ -250,6 +259,7 @@ def state_of(services: Services, officer: Officer) -> dict[str, Any]:
                 "routine": bool(one.programme),
                 "kind": one.order.kind.name.lower(),
                 "severity": one.order.severity.name.lower(),
+                **_heard_of(services, one),
                 "begins": one.order.not_before_ms,
                 "ends": one.order.not_after_ms,
                 "pending": (services.planning.boards if one.programme else services.boards).is_pending(one),

@@ -25,6 +25,14 @@ export const router = createRouter({
   scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
 });
 
+// A chunk that is gone: the server has a newer console. Once, so that a broken one makes no loop.
+router.onError((err, to) => {
+  const key = "lianbo.reloaded";
+  if (!/dynamically imported module|preload/i.test(String(err)) || sessionStorage.getItem(key) === to.fullPath) throw err;
+  sessionStorage.setItem(key, to.fullPath);
+  location.assign(to.fullPath);
+});
+
 router.beforeEach(async (to) => {
   if (to.meta["open"]) return true;
   if (await useSession().recall()) return true;

@@ -17,6 +17,9 @@ export interface OnAir {
   routine: boolean;
   kind?: string;
   severity?: string;
+  meant?: number;
+  answered?: number;
+  sounding?: number; // by their own reports
   begins: number; // epoch ms
   ends: number;
   pending: boolean;

@@ -11,6 +11,7 @@ export const useSession = defineStore("session", () => {
   const me = shallowRef<Me | null>(null);
   /** Signed in before, not any more: the page waits below the question for the password. */
   const interrupted = ref(false);
+  const away = shallowRef<Problem | null>(null);
   /** 演练: everything that this window starts is an exercise. */
   const exercise = ref(sessionStorage.getItem("lianbo.exercise") === "1");
 
@@ -18,13 +19,15 @@ export const useSession = defineStore("session", () => {
     if (me.value !== null) interrupted.value = true;
   });
 
-  /** Whether the server knows us. Asked once, before the first page. */
+  /** Whether the server knows us. Asked once, before the first page; `away` says that it gave no answer. */
   async function recall(): Promise<boolean> {
     if (me.value !== null) return true;
     try {
       me.value = await must(api.GET("/api/v1/session"));
+      away.value = null;
     } catch (err) {
-      if (!(err instanceof Problem) || err.status === 0) throw err;
+      if (!(err instanceof Problem)) throw err;
+      away.value = err.status === 401 ? null : err;
     }
     return me.value !== null;
   }
@@ -49,6 +52,7 @@ export const useSession = defineStore("session", () => {
   return {
     me,
     interrupted,
+    away,
     exercise,
     setExercise,
     recall,

@@ -1,0 +1,108 @@
+"""The console speaks Chinese and English, both whole."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broadcast.domain.proofs import Known
+from broadcast.service.wall import Look
+from endpoints.protocol import Kind, Reason, Severity, Stage
+
+SOURCES = Path(__file__).parents[3] / "console" / "src"
+TEXTS = SOURCES / "texts"
+LANGUAGES = ("zh-CN", "en")
+SUBJECTS = sorted({path.name.split(".")[0] for path in TEXTS.glob("*.json")})
+# t("a.b"), and t(`a.b.${c}`) or t(`a.b_${c}`), of which the fixed beginning is known
+KEY = re.compile(r"""(?<![\w$.])(?:t|has)\(\s*(?:"([\w.-]+)"|'([\w.-]+)'|`([\w.-]*)(?:\$\{[^`]*)?`)""")
+ABOUT = re.compile(r"""(?:title|about|useShortcut\("[^"]+",)\s*:?\s*"([a-z]\w*\.[\w.-]+)\"""")
+FACT = re.compile(r"\{(\w+)\}")
+
+
+@cache
+def texts(subject: str, language: str) -> dict[str, str]:
+    def flat(above: str, found: Any) -> dict[str, str]:
+        if isinstance(found, str):
+            return {above: found}
+        return {key: text for name, one in found.items() for key, text in flat(f"{above}.{name}", one).items()}
+
+    return flat(subject, json.loads((TEXTS / f"{subject}.{language}.json").read_text()))
+
+
+def everything(language: str) -> dict[str, str]:
+    return {key: text for subject in SUBJECTS for key, text in texts(subject, language).items()}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_both_languages_say_the_same_things_with_the_same_facts(subject: str) -> None:
+    chinese, english = (texts(subject, language) for language in LANGUAGES)
+    assert chinese.keys() == english.keys()
+    assert {key for key in chinese if sorted(FACT.findall(chinese[key])) != sorted(FACT.findall(english[key]))} == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_empty_and_nothing_would_be_read_as_a_command(language: str) -> None:
+    all_texts = everything(language)
+    assert {key for key, text in all_texts.items() if not text.strip() and key != "words.reason.none"} == set()
+    assert {key for key, text in all_texts.items() if "@" in text or "|" in text or "<" in text} == set()  # vue-i18n's signs
+
+
+def test_the_english_ones_are_english() -> None:
+    han = re.compile(r"[\u4e00-\u9fff]")
+    assert {key: text for key, text in everything("en").items() if han.search(text)} == {}
+
+
+def test_every_text_that_a_page_asks_for_is_there() -> None:
+    known = everything("en")
+    missing = []
+    for path in sorted([*SOURCES.rglob("*.vue"), *SOURCES.rglob("*.ts")]):
+        source = path.read_text()
+        for match in KEY.finditer(source):
+            whole = match[1] or match[2]
+            begins = match[3]
+            if whole is None and "${" not in match[0]:
+                whole = begins
+            there = whole in known if whole is not None else any(key.startswith(begins or "") for key in known)
+            if not there or (whole is None and not begins):
+                missing.append(f"{path.name}: {match[0]}")
+        missing += [f"{path.name}: {key}" for key in ABOUT.findall(source) if key not in known]
+    assert missing == []
+
+
+def test_every_page_has_a_title() -> None:
+    names = re.findall(r'name: "(\w+)"', (SOURCES / "pages.ts").read_text())
+    assert names
+    assert [name for name in names if f"nav.{name}" not in everything("en")] == []
+
+
+@pytest.mark.parametrize(
+    ("family", "words"),
+    [
+        ("look", [one.value for one in Look]),
+        ("kind", [one.name.lower() for one in Kind]),
+        ("severity", [one.name.lower() for one in Severity]),
+        ("stage", [one.name.lower() for one in Stage]),
+        ("reason", [one.name.lower() for one in Reason]),
+        ("known", [one.value for one in Known]),
+    ],
+)
+def test_every_word_of_the_server_has_its_text(family: str, words: list[str]) -> None:
+    assert [word for word in words if f"words.{family}.{word}" not in everything("zh-CN")] == []
+
+
+def test_the_looks_stand_in_the_same_order_as_on_the_server() -> None:
+    listed = re.search(r"export const LOOKS = \[(.*?)\] as const", (SOURCES / "looks.ts").read_text(), re.DOTALL)
+    assert listed is not None
+    assert re.findall(r'"(\w+)"', listed[1]) == [one.value for one in Look]
+
+
+def test_no_page_writes_html_by_itself_names_a_class_cell_or_asks_another_host() -> None:
+    found = []
+    for path in sorted([*SOURCES.rglob("*.vue"), *SOURCES.rglob("*.ts"), *SOURCES.rglob("*.css")]):
+        for forbidden in (r"v-html", r"innerHTML", r"class=\"[^\"]*\bcell\b", r"\.cell\b", r"https?://", r"\sstyle=\""):
+            if re.search(forbidden, path.read_text()):
+                found.append(f"{path.name}: {forbidden}")
+    assert found == []
