@@ -1,32 +1,17 @@
 """The console from the door to the live wall, in both languages and on a phone."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from broadcast.domain.broadcasts import StartBroadcast
 from endpoints.protocol import Kind, Severity, Stage
-from tests.town import CITY, DUTY, Town, town
-from tests.web.console.console_page import PHONE, SMALL, WIDE, chromium, console, fits, needs_console, sign_in
+from tests.town import CITY, DUTY, Town
+from tests.web.console.console_page import PHONE, SMALL, WIDE, console, fits, needs_console, sign_in
 
 pytestmark = needs_console
 RED = StartBroadcast(
     kind=Kind.EMERGENCY, severity=Severity.RED, areas=(CITY,), text="山洪，请转移。", headline="山洪红色预警", minutes=5
 )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as one:
-        yield one
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def there() -> AsyncIterator[Town]:
-    async with town() as one:
-        yield one
 
 
 async def test_who_signs_in_comes_to_where_they_wanted(browser: Browser, there: Town) -> None:
@@ -40,7 +25,7 @@ async def test_who_signs_in_comes_to_where_they_wanted(browser: Browser, there: 
 
 @pytest.mark.parametrize(("language", "width"), [("zh-CN", WIDE), ("en", WIDE), ("zh-CN", PHONE), ("en", PHONE)])
 async def test_the_wall_fills_by_itself(browser: Browser, there: Town, language: str, width: int) -> None:
-    there.all_there(but=["s-130281100200-1"])
+    there.services.speakers.gone("s-130281100200-1")
     async with console(browser, there, "/console/wall", language=language, width=width) as page:
         places = page.locator("[data-test=wall] .place")
         await expect(places).to_have_count(718)

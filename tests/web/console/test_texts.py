@@ -47,7 +47,9 @@ def test_both_languages_say_the_same_things_with_the_same_facts(subject: str) ->
 def test_nothing_is_empty_and_nothing_would_be_read_as_a_command(language: str) -> None:
     all_texts = everything(language)
     assert {key for key, text in all_texts.items() if not text.strip() and key != "words.reason.none"} == set()
-    assert {key for key, text in all_texts.items() if "@" in text or "|" in text or "<" in text} == set()  # vue-i18n's signs
+    assert {
+        key for key, text in all_texts.items() if "@" in text or "|" in text or "<" in text
+    } == set()  # vue-i18n's signs
 
 
 def test_the_english_ones_are_english() -> None:
