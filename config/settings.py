@@ -68,6 +68,7 @@ class Rules(_Section):
     quiet_until: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     utc_offset_min: int = Field(ge=-720, le=840)
     start_lead_ms: int = Field(ge=0, le=10_000)
+    second_person: bool
 
 
 class Speech(_Section):

@@ -16,6 +16,7 @@ from broadcast.domain.rights import STARTS
 from broadcast.domain.speakers import Speaker, default_id
 from broadcast.domain.spoken import Layout, Preview, Script, SpokenNote, VoiceThere
 from broadcast.domain.templates import read_templates
+from broadcast.server.governance import govern
 from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets
 from broadcast.service.boards import Boards
@@ -29,11 +30,11 @@ from broadcast.service.latency import Latency
 from broadcast.service.officers import Officers
 from broadcast.service.passwords import Hasher
 from broadcast.service.planning import Planning, Rules
+from broadcast.service.policies import ApprovalPolicy
 from broadcast.service.ports import Account, ReportRow, SpeechFailed, Spoken, WireDown, Workshop
 from broadcast.service.presence import Speakers
 from broadcast.service.previews import Previews
 from broadcast.service.proofs import Proofs
-from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
 from broadcast.transport.holidays import announced
@@ -225,10 +226,12 @@ async def town(
     rules: AssetRules | None = None,
     clock: ShiftedClock | None = None,
     bytes_per_s: int = 0,
+    second_person: bool = False,
 ) -> AsyncIterator[Town]:
     """Zunhua with 718 speakers of which nothing is known yet, and four officers with one password.
 
     :param workshop: what takes uploaded sounds apart; a quick stand-in unless named.
+    :param second_person: the approval policy as delivered; without, one officer is enough for everything.
     """
     clock, store, wire, speech = clock or ShiftedClock(), MemoryStore(), RecordingWire(), QuickSpeech()
     used = hasher or QuickHasher()
@@ -275,6 +278,7 @@ async def town(
     shelf = FewSounds()
     bench = workshop or QuickWorkshop()
     sounds = Assets(clock=clock, store=store, estate=estate, workshop=bench, health=health, rules=rules or AssetRules())
+    policy = ApprovalPolicy(clock=clock, store=store, estate=estate, second_person=second_person)
     broadcasts = Broadcasts(
         clock=clock,
         store=store,
@@ -286,6 +290,7 @@ async def town(
         sounds=shelf,
         feed=feed,
         health=health,
+        gate=policy,
     )
     speakers.expect(estate.speakers)
     wording = Wording(
@@ -297,6 +302,26 @@ async def town(
     )
     await planning.load()
     await planning.keep_record()
+    proofs = Proofs(clock=clock, store=store, estate=estate, health=health)
+    governance = govern(
+        clock=clock,
+        store=store,
+        estate=estate,
+        boards=boards,
+        routine=planning.boards,
+        broadcasts=broadcasts,
+        policy=policy,
+        ladder=ladder,
+        speakers=speakers,
+        proofs=proofs,
+        wording=wording,
+        sounds=shelf,
+        feed=feed,
+        bell=health,
+        rule=OrderRule.SEVERITY_FIRST,
+        quiet=QuietHours(),
+    )
+    await governance.load()
     services = Services(
         clock=clock,
         broadcasts=broadcasts,
@@ -306,7 +331,13 @@ async def town(
         feed=feed,
         health=health,
         officers=Officers(clock=clock, store=store, hasher=used, live=broadcasts.live),
-        reach=Reach(clock=clock, estate=estate, boards=boards, speakers=speakers, rule=OrderRule.SEVERITY_FIRST),
+        reach=governance.reach,
+        policy=governance.policy,
+        approvals=governance.approvals,
+        plans=governance.plans,
+        drafts=governance.drafts,
+        drills=governance.drills,
+        effects=governance.effects,
         wall=Wall(
             clock=clock,
             store=store,
@@ -318,7 +349,7 @@ async def town(
         ),
         latency=moved[0],
         live=no_live(clock, store, health, estate, boards, broadcasts, ladder),
-        proofs=Proofs(clock=clock, store=store, estate=estate, health=health),
+        proofs=proofs,
         wording=wording,
         endings=Endings(clock=clock, broadcasts=broadcasts, wording=wording, speech=speech),
         programmes=planning.programmes(sounds=shelf, voice=speech),

@@ -18,6 +18,7 @@ from broadcast.domain.templates import read_templates
 from broadcast.keyring import Keyring, open_keyring
 from broadcast.provisioning import provision, quiet_hours
 from broadcast.server.brokers import broker_settings, broker_users, remember_port
+from broadcast.server.governance import Governance, govern
 from broadcast.server.hosting import DataFolderUnusable, DeskPortTaken, spare_the_collector
 from broadcast.server.loops import Loops
 from broadcast.service.asset_gate import AssetGate
@@ -38,11 +39,11 @@ from broadcast.service.live_run import Studio
 from broadcast.service.officers import Officers
 from broadcast.service.passwords import Argon2Hasher
 from broadcast.service.planning import Planning, Rules
+from broadcast.service.policies import ApprovalPolicy
 from broadcast.service.ports import StoreUnavailable, Tx
 from broadcast.service.presence import Speakers
 from broadcast.service.previews import Previews
 from broadcast.service.proofs import Proofs
-from broadcast.service.reach import Reach
 from broadcast.service.relaying import Relaying
 from broadcast.service.relays import Relays
 from broadcast.service.wall import Wall
@@ -119,6 +120,7 @@ class Server:
         await self.boards.load()
         await self.ladder.load(await self._unfinished())
         await self.planning.load()
+        await self.governance.load()
         self.speakers.expect(self.estate.speakers)
         await self._start_broker()
         self._make_live(epoch)
@@ -219,6 +221,8 @@ class Server:
             urgent=self.boards.needs,
             bytes_per_s=kept.staging_kbytes_per_s * 1_000,
         )
+        asked_rules = self.settings.rules
+        policy = ApprovalPolicy(clock=clock, store=store, estate=self.estate, second_person=asked_rules.second_person)
         self.broadcasts = Broadcasts(
             clock=clock,
             store=store,
@@ -230,7 +234,8 @@ class Server:
             sounds=sounds,
             feed=self.feed,
             health=self.health,
-            lead_ms=self.settings.rules.start_lead_ms,
+            lead_ms=asked_rules.start_lead_ms,
+            gate=policy,
         )
         self.wording = Wording(
             clock=clock,
@@ -240,6 +245,24 @@ class Server:
             utc_offset=timedelta(minutes=self.settings.rules.utc_offset_min),
         )
         self.endings = Endings(clock=clock, broadcasts=self.broadcasts, wording=self.wording, speech=self.speech)
+        self.governance: Governance = govern(
+            clock=clock,
+            store=store,
+            estate=self.estate,
+            boards=self.boards,
+            routine=self.planning.boards,
+            broadcasts=self.broadcasts,
+            policy=policy,
+            ladder=self.ladder,
+            speakers=self.speakers,
+            proofs=self.proofs,
+            wording=self.wording,
+            sounds=sounds,
+            feed=self.feed,
+            bell=self.health,
+            rule=self.rule,
+            quiet=quiet,
+        )
         self.hasher = Argon2Hasher()
         self._open.callback(self.hasher.close)
         self.officers = Officers(clock=clock, store=store, hasher=self.hasher, live=self.broadcasts.live)
@@ -303,9 +326,13 @@ class Server:
             feed=self.feed,
             health=self.health,
             officers=self.officers,
-            reach=Reach(
-                clock=self.clock, estate=self.estate, boards=self.boards, speakers=self.speakers, rule=self.rule
-            ),
+            reach=self.governance.reach,
+            policy=self.governance.policy,
+            approvals=self.governance.approvals,
+            plans=self.governance.plans,
+            drafts=self.governance.drafts,
+            drills=self.governance.drills,
+            effects=self.governance.effects,
             wall=Wall(
                 clock=self.clock,
                 store=self.store,
@@ -337,6 +364,7 @@ class Server:
         self.address = f"http://{server.host}:{port}"
 
     def _start_loops(self) -> None:
+        self.governance.start_loops(self._loops)
         self._loops.every("ladder", 0.5, self._ladder_tick)
         self._loops.every("live", 0.1, self.live.tick)
         self._loops.every("presence", 2.0, self._presence_tick)

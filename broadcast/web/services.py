@@ -7,10 +7,14 @@ from pathlib import Path
 from aiohttp import web
 
 from broadcast.clock import Clock
+from broadcast.service.approvals import Approvals
 from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import Assets
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.drafts import Drafts
+from broadcast.service.drills import Drills
+from broadcast.service.effects import Effects
 from broadcast.service.endings import Endings
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
@@ -19,6 +23,8 @@ from broadcast.service.latency import Latency
 from broadcast.service.live import Live
 from broadcast.service.officers import Officers
 from broadcast.service.planning import Planning
+from broadcast.service.plans import Plans
+from broadcast.service.policies import ApprovalPolicy
 from broadcast.service.presence import Speakers
 from broadcast.service.previews import Previews
 from broadcast.service.programmes import Programmes
@@ -45,6 +51,12 @@ class Services:
     health: Health
     officers: Officers
     reach: Reach
+    policy: ApprovalPolicy
+    approvals: Approvals
+    plans: Plans
+    drafts: Drafts
+    drills: Drills
+    effects: Effects
     wall: Wall
     latency: Latency
     proofs: Proofs
