@@ -68,9 +68,16 @@ def pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", *arguments]
 
 
+def environment() -> dict[str, str]:
+    """Workers must collect the same tests in the same order, also where a set is among the parameters."""
+    return {"PYTHONHASHSEED": "0", **os.environ}
+
+
 def collected(where: Sequence[str]) -> int | None:
     """How many tests there are; None, with pytest's words printed, when they can't all be read."""
-    found = subprocess.run(pytest("--collect-only", *where), capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        pytest("--collect-only", *where), env=environment(), capture_output=True, text=True, check=False
+    )
     count = re.search(r"^(?:=+ )?(\d+) tests? collected", found.stdout, re.MULTILINE)
     if found.returncode != 0 or count is None:
         print(found.stdout[-20_000:], found.stderr[-5_000:], flush=True)
@@ -91,7 +98,7 @@ def run(where: Sequence[str] = ()) -> int:
         for name, arguments in PARTS.items():
             print(f"--- {name}: pytest {' '.join(arguments)}", flush=True)
             began, report = time.monotonic(), Path(folder, f"{name}.xml")
-            codes.append(subprocess.call(pytest(*arguments, *SLOW, f"--junitxml={report}", *where)))
+            codes.append(subprocess.call(pytest(*arguments, *SLOW, f"--junitxml={report}", *where), env=environment()))
             tally = tally_of(report)
             print(f"--- {name}: {tally} in {time.monotonic() - began:.0f} s", flush=True)
             whole += tally

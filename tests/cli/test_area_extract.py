@@ -122,7 +122,15 @@ def test_a_small_file_that_unpacks_without_end_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not a package", gzip.compress(b"not a tar"), gzip.compress(bytes(1024))[:-9], gzip.compress(b"")]
+    "content",
+    [b"", b"not a package", gzip.compress(b"not a tar"), gzip.compress(bytes(1024))[:-9], gzip.compress(b"")],
+    ids=[
+        "empty",
+        "text",
+        "no tar inside",
+        "cut off",
+        "nothing inside",
+    ],  # gzip writes down the time: no name for a test
 )
 def test_a_file_that_is_no_package_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.tgz").write_bytes(content)
