@@ -8,7 +8,7 @@ What counts, and why:
   stands above −4 dBFS, which a sound that is whole does not reach.
 * *silent*: a tenth of a second that lies more than 36 dB below the loudness of the whole, so below −54 dBFS once it stands at
   −18 LUFS: no horn makes that audible. Inside, a silence is refused when it is longer than the recipe allows; at the edges it is
-  taken away but for a tenth of a second.
+  taken away but for a tenth of a second. A constant offset is no level.
 """
 
 import math
@@ -67,7 +67,7 @@ def listen(source: Source, recipe: Recipe) -> Heard:
     levels, samples = array("f"), 0
     for frame in mono(ear.seeing(source.frames())):
         data = floats(frame)
-        levels.append(float(np.sqrt(np.mean(np.square(data, dtype=np.float64)))))
+        levels.append(float(np.std(data, dtype=np.float64)))  # without a constant offset, which nobody hears
         samples += frame.samples
         meter.take(frame)
     lufs, lra, peak_dbtp = meter.finish()
@@ -214,6 +214,8 @@ def _without_silence(levels: Sequence[float], lufs: float, recipe: Recipe) -> tu
     head, tail = loud[0], len(levels) - 1 - loud[-1]
     begin = head - _EDGE_KEPT_STEPS if head >= _EDGE_TRIMMED_STEPS else 0
     end = len(levels) - (tail - _EDGE_KEPT_STEPS if tail >= _EDGE_TRIMMED_STEPS else 0)
+    if (end - begin) * STEP_MS < SHORTEST_MS < len(levels) * STEP_MS:  # a click, and nothing after it
+        raise Refused(Refusal.SILENT, spans=[(0, len(levels) * STEP_MS)], longest_ms=recipe.longest_silence_ms)
     return begin * STEP_SAMPLES, end * STEP_SAMPLES
 
 

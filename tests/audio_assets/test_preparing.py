@@ -167,6 +167,17 @@ def test_too_soft_is_refused_before_the_noise_is_brought_up() -> None:
     assert (err.code, err.facts["least"]) == (Refusal.TOO_SOFT, -48.0)
 
 
+def test_a_constant_offset_is_silence() -> None:
+    assert refused(made(np.full(20 * 48_000, 0.5, dtype=np.float32))).code in {Refusal.SILENT, Refusal.TOO_SOFT}
+
+
+def test_an_offset_under_a_voice_is_taken_away() -> None:
+    prepared, _ = taken(made(voice(4, peak=0.4) + np.float32(0.5)))
+    clean, _ = taken(made(voice(4, peak=0.4)))
+    assert abs(prepared.source_lufs - clean.source_lufs) < 0.5
+    assert abs(prepared.duration_ms - clean.duration_ms) <= 200
+
+
 def test_too_short_and_too_long_and_nothing_at_all() -> None:
     assert refused(made(voice(0.1))).code is Refusal.TOO_SHORT
     assert refused(made(voice(5)), limits=Limits(duration_ms=2_000)).code is Refusal.TOO_LONG
