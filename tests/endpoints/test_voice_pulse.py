@@ -47,6 +47,7 @@ async def box(card):
     await asyncio.sleep(0.5)
     voice.play("routine", [Clip(routine)])
     _, routine_at = await told.get()
+    starved = voice._sink.starved
     await asyncio.sleep(2.507)
     decided_at = time.monotonic()
     position_ms = voice.stop("routine")
@@ -55,9 +56,10 @@ async def box(card):
     await told.get()
     voice.play("routine", [Clip(routine)], from_ms=position_ms)
     await asyncio.sleep(1.3)
+    late = voice.late_frames + voice._sink.starved - starved
     await asyncio.to_thread(voice.close)
     return {"routine_at": routine_at, "decided_at": decided_at, "signal_at": signal_at, "position_ms": position_ms,
-            "late_frames": voice.late_frames, "latency_s": voice._sink.latency_s}
+            "late_frames": late, "latency_s": voice._sink.latency_s}
 
 async def main():
     print(json.dumps(await asyncio.gather(*map(box, sys.argv[3:]))))
