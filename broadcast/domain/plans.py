@@ -40,14 +40,6 @@ class OwnPlan(BroadcastError):
         super().__init__(f"{officer} has written plan {plan}; somebody else approves it")
 
 
-class PlanNotApproved(BroadcastError):
-    """No version of the plan is approved, and this needs one."""
-
-    def __init__(self, plan: str) -> None:
-        self.plan = plan
-        super().__init__(f"no version of plan {plan} is approved")
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One plan (预案).

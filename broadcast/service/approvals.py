@@ -32,10 +32,11 @@ from broadcast.domain.approval import (
     withdraw,
 )
 from broadcast.domain.approval_policy import Demand, Rule, Source
-from broadcast.domain.broadcasts import Sound, StartBroadcast, as_of_today
+from broadcast.domain.broadcasts import Sound, StartBroadcast, as_of_today, compose
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer, Role, Verb
-from broadcast.domain.rights import holds, may, start_verb
+from broadcast.domain.rights import holds, may_or_drill, start_verb
+from broadcast.domain.spoken import Layout
 from broadcast.service.announcer import SoundChanged
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.estate import Estate
@@ -296,8 +297,15 @@ class Approvals:
 
     def may_decide(self, request: Request, *, by: Officer) -> bool:
         """Whether this officer could be the second person."""
-        now_ms = self._clock.now_ms()
-        return by.name != request.author and holds(by, Verb.APPROVE, areas=self._areas(request), now_ms=now_ms)
+        now_ms, areas = self._clock.now_ms(), self._areas(request)
+        verbs = (Verb.APPROVE, Verb.DRILL) if request.exercise else (Verb.APPROVE,)
+        return by.name != request.author and any(holds(by, verb, areas=areas, now_ms=now_ms) for verb in verbs)
+
+    def layout_of(self, request: Request) -> Layout:
+        """How it would be sounded, to be listened to."""
+        author = Officer(request.author, "", Role.DUTY, request.area)
+        made = compose(request.command, request.sound, order_id=request.id, by=author, now_ms=request.asked_ms)
+        return Layout.of(made.order)
 
     def needs(self, asset: bytes) -> bool:
         """Whether something that waits would sound this file: it is not swept away."""
@@ -324,12 +332,12 @@ class Approvals:
     async def _to_decide(self, approval: str, by: Officer, verb: Verb) -> Request:
         request = await self.get(approval, by=by)
         now_ms = self._clock.now_ms()
-        may(by, verb, areas=self._areas(request), exercise=request.exercise, now_ms=now_ms)
+        may_or_drill(by, verb, areas=self._areas(request), exercise=request.exercise, now_ms=now_ms)
         if verb is Verb.APPROVE:
             await self._must_be_another(request, by)
         return request
 
-    async def _author(self, request: Request) -> Officer:
+    async def author_of(self, request: Request) -> Officer:
         """Who asked, with today's rights; of a pinned source nobody, and its right was checked when it asked."""
         account, token = await self._store.read(
             lambda tx: (tx.accounts.get(request.author), _token(tx, request.author))
@@ -356,7 +364,7 @@ class Approvals:
 
     async def _send(self, done: Request, *, verb: str, by: str, detail: str) -> Outcome:
         """On the air and decided, in one transaction."""
-        author = await self._author(done)
+        author = await self.author_of(done)
         frozen = as_of_today(done.command, self._estate.tree)
         if digest_of(frozen, done.sound, level=author.level, replaces=done.replaces) != done.digest:
             raise NotWhatWaits(done.id)  # areas were merged, or the author moved: the targets are not what was read
