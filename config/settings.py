@@ -79,6 +79,20 @@ class Speech(_Section):
     issuer: str = Field(max_length=20)
 
 
+def _words(value: Any) -> Any:
+    """From the environment a list comes as one text."""
+    return value.split() if isinstance(value, str) else value
+
+
+class AccountSettings(_Section):
+    two_person: bool
+    drill_first: bool
+    lock_after_min: int = Field(ge=0, le=720)
+    step_up_min: int = Field(ge=0, le=720)
+    invitation_hours: int = Field(ge=1, le=720)
+    duty_rooms: Annotated[list[str], BeforeValidator(_words)] = Field(max_length=100)
+
+
 class AssetSettings(_Section):
     largest_mb: int = Field(ge=1, le=4_000)
     longest_min: int = Field(ge=1, le=60)
@@ -92,11 +106,6 @@ class Programmes(_Section):
     staging_kbytes_per_s: int = Field(ge=0, le=1_000_000)
     keep_reports_days: int = Field(ge=1, le=36_500)
     keep_days: int = Field(ge=1, le=36_500)
-
-
-def _words(value: Any) -> Any:
-    """From the environment a list comes as one text."""
-    return value.split() if isinstance(value, str) else value
 
 
 class LiveSettings(_Section):
@@ -117,6 +126,7 @@ class Settings(_Section):
     rules: Rules
     programmes: Programmes
     speech: Speech
+    accounts: AccountSettings
     assets: AssetSettings
     live: LiveSettings
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from broadcast.clock import SystemClock
+from broadcast.domain.accounts import AccountRules
 from broadcast.domain.area_import import read_table
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.officers import Grant, Officer, Role, Verb
@@ -17,6 +18,7 @@ from broadcast.domain.speakers import Speaker, default_id
 from broadcast.domain.spoken import Layout, Preview, Script, SpokenNote, VoiceThere
 from broadcast.domain.templates import read_templates
 from broadcast.server.governance import govern
+from broadcast.service.admission import Admission
 from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets
 from broadcast.service.boards import Boards
@@ -225,6 +227,7 @@ async def town(
     workshop: Workshop | None = None,
     rules: AssetRules | None = None,
     clock: ShiftedClock | None = None,
+    accounts: AccountRules | None = None,
     bytes_per_s: int = 0,
     second_person: bool = False,
 ) -> AsyncIterator[Town]:
@@ -322,6 +325,7 @@ async def town(
         quiet=QuietHours(),
     )
     await governance.load()
+    officers = Officers(clock=clock, store=store, hasher=used, live=broadcasts.live, rules=accounts or AccountRules())
     services = Services(
         clock=clock,
         broadcasts=broadcasts,
@@ -330,7 +334,8 @@ async def town(
         speakers=speakers,
         feed=feed,
         health=health,
-        officers=Officers(clock=clock, store=store, hasher=used, live=broadcasts.live),
+        officers=officers,
+        admission=Admission.of(officers, clock=clock, store=store, hasher=used, tree=lambda: estate.tree),
         reach=governance.reach,
         policy=governance.policy,
         approvals=governance.approvals,

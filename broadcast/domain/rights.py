@@ -4,7 +4,7 @@ A right comes from the role inside the own area, or from a grant (授权) inside
 broadcast only by grant; stopping, and the all-clear for what is one's own, needs none.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import AreaNotGranted, Grant, Officer, Role, RoleNotGranted, Verb
@@ -26,12 +26,14 @@ __all__ = [
     "holds",
     "may",
     "may_or_drill",
+    "must_hold_one",
     "start_verb",
     "verbs_of",
 ]
 
 V = Verb
 STARTS = frozenset({V.START_ROUTINE, V.START_NOTICE, V.START_EMERGENCY, V.START_LIFE_SAFETY, V.LIVE})
+PRACTISING = STARTS | {V.DRILL}  # one of these begins something, if only an exercise
 BROADCASTING = STARTS | {V.PLAN_PROGRAMME, V.BREAK_GLASS}  # below the city only by grant
 SENDING = BROADCASTING | {V.ALL_CLEAR, V.APPROVE}  # what an account that has passed no drill does in exercises only
 URGENT = frozenset({V.START_EMERGENCY, V.START_LIFE_SAFETY, V.LIVE, V.BREAK_GLASS})  # by policy not on an old sign-in
@@ -137,6 +139,23 @@ def may_or_drill(
     if exercise is not False and holds(officer, Verb.DRILL, areas=places, now_ms=now_ms):
         return
     may(officer, verb, areas=places, exercise=exercise, now_ms=now_ms)
+
+
+def must_hold_one(officer: Officer, verbs: Collection[Verb], *, now_ms: int) -> None:
+    """The first look at a request, before it is read: one of these rights, in an exercise or live, somewhere.
+
+    :raises SessionLocked, RoleNotGranted, NotDelegated: what the first of them lacks.
+    """
+    refused: BroadcastError | None = None
+    for verb in sorted(verbs):
+        try:
+            may(officer, verb, exercise=None, now_ms=now_ms)
+        except BroadcastError as err:
+            refused = refused or err
+        else:
+            return
+    if refused is not None:
+        raise refused
 
 
 def areas_of(officer: Officer, verb: Verb, *, now_ms: int) -> tuple[str, ...]:

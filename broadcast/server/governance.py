@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 
 from broadcast.clock import Clock
+from broadcast.domain.accounts import AccountRules
 from broadcast.server.loops import Loops
 from broadcast.service.approvals import Approvals, Bell
 from broadcast.service.boards import Boards
@@ -24,6 +25,7 @@ from broadcast.service.programme_boards import ProgrammeBoards
 from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
 from broadcast.service.wording import Wording
+from config.settings import AccountSettings
 from endpoints.arbitration import QuietHours
 from endpoints.protocol import OrderRule
 
@@ -51,6 +53,17 @@ class Governance:
         loops.every("approvals", 1.0, self.approvals.tick)
         loops.every("drills", 1.0, self.drills.tick)
         loops.every("drafts", 3_600.0, self.drafts.housekeep)
+
+
+def account_rules(asked: AccountSettings) -> AccountRules:
+    """What the settings ask of accounts."""
+    return AccountRules(
+        two_person=asked.two_person,
+        drill_first=asked.drill_first,
+        lock_after_min=asked.lock_after_min,
+        step_up_min=asked.step_up_min,
+        invitation_hours=asked.invitation_hours,
+    )
 
 
 def govern(  # the composition root in small: everything by name

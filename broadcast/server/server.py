@@ -18,9 +18,10 @@ from broadcast.domain.templates import read_templates
 from broadcast.keyring import Keyring, open_keyring
 from broadcast.provisioning import provision, quiet_hours
 from broadcast.server.brokers import broker_settings, broker_users, remember_port
-from broadcast.server.governance import Governance, govern
+from broadcast.server.governance import Governance, account_rules, govern
 from broadcast.server.hosting import DataFolderUnusable, DeskPortTaken, spare_the_collector
 from broadcast.server.loops import Loops
+from broadcast.service.admission import Admission
 from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets, UsableSounds
 from broadcast.service.boards import Boards
@@ -245,6 +246,20 @@ class Server:
             utc_offset=timedelta(minutes=self.settings.rules.utc_offset_min),
         )
         self.endings = Endings(clock=clock, broadcasts=self.broadcasts, wording=self.wording, speech=self.speech)
+        self.hasher = Argon2Hasher()
+        self._open.callback(self.hasher.close)
+        asked_accounts = self.settings.accounts
+        self.officers = Officers(
+            clock=clock,
+            store=store,
+            hasher=self.hasher,
+            live=self.broadcasts.live,
+            duty_rooms=asked_accounts.duty_rooms,
+            rules=account_rules(asked_accounts),
+        )
+        self.admission = Admission.of(
+            self.officers, clock=clock, store=store, hasher=self.hasher, tree=lambda: self.estate.tree
+        )
         self.governance: Governance = govern(
             clock=clock,
             store=store,
@@ -260,6 +275,7 @@ class Server:
             sounds=sounds,
             feed=self.feed,
             bell=self.health,
+            passed=self.officers.drill_passed,
             rule=self.rule,
             quiet=quiet,
         )
@@ -326,6 +342,7 @@ class Server:
             feed=self.feed,
             health=self.health,
             officers=self.officers,
+            admission=self.admission,
             reach=self.governance.reach,
             policy=self.governance.policy,
             approvals=self.governance.approvals,

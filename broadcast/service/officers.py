@@ -24,7 +24,7 @@ from broadcast.service.door import Door, TooManyTries, WrongPassword
 from broadcast.service.passwords import Hasher, faults_of, generated
 from broadcast.service.ports import Account, ActRow, Store, Tx
 from broadcast.service.second_factors import NoSecondFactor, SecondFactorNeeded, SecondFactors, WrongCode
-from broadcast.service.sessions import NotSignedIn, Session, Sessions, digest_of
+from broadcast.service.sessions import NotSignedIn, Session, Sessions
 from broadcast.service.tokens import Tokens
 
 __all__ = [
@@ -189,7 +189,7 @@ class Officers:
         may(by, Verb.OWN_ACCOUNT)
         if faults := pin_faults(pin) if pin else []:
             raise InvalidRequest(faults)
-        await self.door.check_password(by.name, password, session=digest_of(token))
+        await self.check_password(token, password)
         hashed = await self._hasher.hash(pin) if pin else ""
 
         def work(tx: Tx) -> None:
@@ -218,19 +218,23 @@ class Officers:
 
         self.sessions.renew(await self._store.write(work))
 
-    async def drill_passed(self, name: str) -> None:
-        """From now on this officer may send live; a repeat has no effect. :raises UnknownOfficer: no such account."""
+    async def drill_passed(self, name: str, drill: str = "") -> None:
+        """From now on this officer may send live; a repeat has no effect, nor who has no account.
 
-        def work(tx: Tx) -> Officer:
-            account = account_of(tx, name)
-            if not account.officer.must_drill:
-                return account.officer
+        :param drill: which one it was.
+        """
+
+        def work(tx: Tx) -> Officer | None:
+            account = tx.accounts.get(name)
+            if account is None or not account.officer.must_drill:
+                return None
             passed = replace(account.officer, must_drill=False)
             tx.accounts.save(replace(account, officer=passed))
-            tx.acts.add(ActRow(self._clock.now_ms(), name, "pass drill", name, ""))
+            tx.acts.add(ActRow(self._clock.now_ms(), name, "pass drill", name, drill))
             return passed
 
-        self.sessions.renew(await self._store.write(work))
+        if (passed := await self._store.write(work)) is not None:
+            self.sessions.renew(passed)
 
     async def all(self, *, by: Officer) -> Sequence[Account]:
         """The accounts inside the administrator's area, by name."""
@@ -292,6 +296,13 @@ class Officers:
             return await self.tokens.officer_of(token, cookie=cookie, address=address)
         return await self.sessions.officer_of(token, touch=touch, screen=cookie)
 
+    async def open_screen(self, token: str, *, address: str) -> Officer:
+        """Whether a big screen may keep this as its cookie. :raises NotSignedIn, TooManyTries: it is no screen's token."""
+        tried = self.door.stranger(address)
+        officer = await self.tokens.officer_of(token, cookie=True, address=address)
+        tried.worked()
+        return officer
+
     async def sign_out(self, token: str) -> None:
         """Whoever holds this token is out; an unknown one is no error."""
         await self.sessions.sign_out(token)
@@ -314,6 +325,11 @@ class Officers:
             await self._check_pin(session, pin)
         await self.sessions.unlock(session)
         return await self.officer_of(token)
+
+    async def check_password(self, token: str, password: str) -> None:
+        """Before something of the own account changes. :raises WrongPassword, TooManyTries, NotSignedIn: it is not proved."""
+        session = await self.sessions.find(token)
+        await self.door.check_password(session.officer.name, password, session=session.row.token_hash)
 
     async def step_up(self, token: str, *, password: str = "", code: str = "") -> None:
         """Say again who it is: by code where there is a second factor, else by password.

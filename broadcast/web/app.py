@@ -10,6 +10,7 @@ from aiohttp import web
 
 from broadcast.domain.errors import BroadcastError
 from broadcast.web import (
+    account_changes,
     as_run,
     assets,
     assets_api,
@@ -24,13 +25,17 @@ from broadcast.web import (
     estate,
     events,
     health,
+    invitations,
     live,
     live_api,
+    me,
+    officers,
     programme_pages,
     programmes,
     session,
     skew,
     speech,
+    tokens,
     wording,
 )
 from broadcast.web.bodies import MOST_BYTES
@@ -64,6 +69,11 @@ def make_api() -> Api:
     api = Api()
     for part in (
         session.api,
+        me.api,
+        officers.api,
+        account_changes.api,
+        invitations.api,
+        tokens.api,
         broadcasts.api,
         skew.api,
         wording.api,
@@ -96,7 +106,7 @@ def make_app(
     app[SERVICES] = services
     app[OPTIONS] = Options(language, trust_forwarded)
     app[events.STREAMS] = events.Streams()
-    make_api().add_to(app, session.officer_of)
+    make_api().add_to(app, session.who_asks)
     assets.add_to(app)
     console_files.add_to(app, console)
     assets_page.add_to(app)

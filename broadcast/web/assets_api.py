@@ -22,7 +22,7 @@ from broadcast.domain.assets import (
     clean_name,
 )
 from broadcast.domain.broadcasts import Fault, InvalidRequest
-from broadcast.domain.officers import AreaNotGranted, Officer, RoleNotGranted
+from broadcast.domain.officers import AreaNotGranted, Officer, RoleNotGranted, Verb
 from broadcast.service.assets import TooManyUploads, Upload
 from broadcast.service.ports import NoRoom, UploadTooLarge
 from broadcast.service.reach import place_of
@@ -219,7 +219,7 @@ _UPLOAD = {
 }
 
 
-@api.post("/assets", status=202, takes=_UPLOAD, fields=AssetFields, errors=SENDING)
+@api.post("/assets", status=202, takes=_UPLOAD, fields=AssetFields, errors=SENDING, verb=Verb.MANAGE_ASSETS)
 async def send_asset(call: Call) -> AssetOut:
     """Send a sound. It has come whole when this answers, and is then taken apart, measured and made.
 
@@ -270,20 +270,20 @@ async def get_audio(call: Call) -> web.StreamResponse:
     return web.FileResponse(path, headers=headers)
 
 
-@api.post("/assets/{asset}/approve", errors=(*CHANGING, AnotherSound, OwnUpload))
+@api.post("/assets/{asset}/approve", errors=(*CHANGING, AnotherSound, OwnUpload), verb=Verb.APPROVE_ASSET)
 async def approve_asset(call: Call, body: Approval) -> AssetOut:
     """Say that it may be played: of the file with that hash and no other."""
     return await _out(call, await call.services.assets.approve(call.path("asset"), body.sha256, by=call.officer))
 
 
-@api.post("/assets/{asset}/expire", errors=CHANGING)
+@api.post("/assets/{asset}/expire", errors=CHANGING, verb=Verb.MANAGE_ASSETS)
 async def expire_asset(call: Call, body: ExpiryIn) -> AssetOut:
     """Until when it may be used anew. What uses it already goes on, with a warning."""
     expires_ms = _expires_ms(body.expires) if body.expires else None
     return await _out(call, await call.services.assets.expire(call.path("asset"), expires_ms, by=call.officer))
 
 
-@api.delete("/assets/{asset}", status=204, errors=(*CHANGING, AssetInUse))
+@api.delete("/assets/{asset}", status=204, errors=(*CHANGING, AssetInUse), verb=Verb.MANAGE_ASSETS)
 async def delete_asset(call: Call) -> None:
     """Delete it, when nothing that is live or planned plays it. An upload under way is given up."""
     await call.services.assets.remove(call.path("asset"), by=call.officer)

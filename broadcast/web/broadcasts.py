@@ -5,11 +5,12 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
+from broadcast.domain.approval import TooManyWaiting
 from broadcast.domain.areas import UnknownArea
 from broadcast.domain.broadcasts import AlreadyOver, Broadcast, HigherLevel, UnknownBroadcast
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted, Verb
-from broadcast.domain.rights import may
+from broadcast.domain.rights import PRACTISING, may
 from broadcast.domain.speakers import UnknownSpeaker
 from broadcast.service.announcer import SoundChanged
 from broadcast.service.broadcasts import BoardFull, Outcome, StoppedMeanwhile
@@ -47,6 +48,7 @@ STARTING: tuple[type[BroadcastError], ...] = (
     SpeechFailed,
     SoundChanged,
     StoppedMeanwhile,
+    TooManyWaiting,
 )
 CHANGING: tuple[type[BroadcastError], ...] = (
     UnknownBroadcast,
@@ -64,17 +66,18 @@ class PageQuery(In):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
-@api.post("/broadcasts", status=202, once=True, errors=STARTING)
+@api.post("/broadcasts", status=202, once=True, errors=STARTING, verb=PRACTISING)
 async def start_broadcast(call: Call, body: NewBroadcast) -> Done:
-    """Start a broadcast: it is durable and on its way when this answers.
+    """Start a broadcast: it is durable and on its way when this answers; or it waits for a second person, by policy.
 
+    What waits has an `approval`, which stands under Location, and no id: nothing of it has gone out.
     How far it got stands under Location and its ladder. Nobody is never all: an empty target is refused.
     """
-    outcome = await call.services.broadcasts.start(body.command(), by=call.officer, once=call.once)
+    outcome = await call.services.approvals.submit(body.command(), by=call.officer, once=call.once)
     return done_of(call, outcome)
 
 
-@api.post("/broadcasts/preview", errors=(AreaNotGranted, RoleNotGranted))
+@api.post("/broadcasts/preview", errors=(AreaNotGranted, RoleNotGranted), verb=PRACTISING)
 async def preview_broadcast(call: Call, body: NewBroadcast) -> ReachOut:
     """Whom it would reach, from the live state, and what it would interrupt there. Nothing is stored."""
     command = body.command()
@@ -96,21 +99,33 @@ async def get_broadcast(call: Call) -> BroadcastOut:
 
 
 @api.post(
-    "/broadcasts/{broadcast}/update", status=202, once=True, errors=(*CHANGING, BoardFull, SpeechFailed, SoundChanged)
+    "/broadcasts/{broadcast}/update",
+    status=202,
+    once=True,
+    errors=(*CHANGING, BoardFull, SpeechFailed, SoundChanged, TooManyWaiting),
+    verb=PRACTISING,
 )
 async def update_broadcast(call: Call, body: NewBroadcast) -> Done:
     """Correct a live broadcast (更正): the new one takes its place in one step."""
-    old = call.path("broadcast")
-    return done_of(call, await call.services.broadcasts.update(old, body.command(), by=call.officer, once=call.once))
+    outcome = await call.services.approvals.submit(
+        body.command(), by=call.officer, once=call.once, replaces=call.path("broadcast")
+    )
+    return done_of(call, outcome)
 
 
-@api.post("/broadcasts/{broadcast}/stop", status=202, errors=CHANGING)
+@api.post("/broadcasts/{broadcast}/stop", status=202, errors=CHANGING, verb=Verb.STOP)
 async def stop_broadcast(call: Call) -> Done:
     """Take a broadcast off the air (停播). Stopping what is over is no error; `repeated` says so."""
     return done_of(call, await call.services.broadcasts.stop(call.path("broadcast"), by=call.officer))
 
 
-@api.post("/broadcasts/{broadcast}/all-clear", status=202, once=True, errors=(*CHANGING, BoardFull, SpeechFailed))
+@api.post(
+    "/broadcasts/{broadcast}/all-clear",
+    status=202,
+    once=True,
+    errors=(*CHANGING, BoardFull, SpeechFailed),
+    verb=(Verb.ALL_CLEAR, Verb.DRILL),
+)
 async def all_clear(call: Call, body: AllClear) -> Done:
     """End an alert (解除), whole or in chosen areas, and say so there. It never ends one that was not chosen."""
     outcome = await call.services.endings.all_clear(
@@ -119,7 +134,7 @@ async def all_clear(call: Call, body: AllClear) -> Done:
     return done_of(call, outcome)
 
 
-@api.post("/stop-all", status=202, errors=(RoleNotGranted,))
+@api.post("/stop-all", status=202, errors=(RoleNotGranted,), verb=Verb.STOP)
 async def stop_all(call: Call) -> Done:
     """Take everything of one's own level and area off the air, live and exercise."""
     return done_of(call, await call.services.broadcasts.stop_all(by=call.officer))
@@ -153,6 +168,7 @@ async def get_rung(call: Call) -> RungOut:
 @api.post(
     "/broadcasts/{broadcast}/speakers/{speaker}/heard",
     errors=(UnknownBroadcast, UnknownSpeaker, AreaNotGranted, NotMeant),
+    verb=Verb.WITNESS,
 )
 async def confirm_heard(call: Call, body: HeardIn) -> RungOut:
     """A person on the spot says whether it was heard there (人工确认)."""
@@ -228,5 +244,6 @@ def _out(call: Call, one: Broadcast) -> BroadcastOut:
 def done_of(call: Call, outcome: Outcome) -> Done:
     """What an act led to, and where to look for it."""
     first = outcome.ids[0] if outcome.ids else ""
-    call.headers["Location"] = f"{PREFIX}/broadcasts/{first}" if first else f"{PREFIX}/broadcasts"
-    return Done(id=first, ids=list(outcome.ids), repeated=outcome.repeated)
+    where = f"approvals/{outcome.approval}" if outcome.approval else f"broadcasts/{first}" if first else "broadcasts"
+    call.headers["Location"] = f"{PREFIX}/{where}"
+    return Done(id=first, ids=list(outcome.ids), repeated=outcome.repeated, approval=outcome.approval)

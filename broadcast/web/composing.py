@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
+from broadcast.domain.rights import PRACTISING
 from broadcast.service.announcer import Rehearsal
 from broadcast.service.broadcasts import BoardFull
 from broadcast.service.ports import SpeechFailed
@@ -56,7 +57,11 @@ class AnnouncementOut(BaseModel):
         )
 
 
-@api.post("/announcements/preview", errors=(AreaNotGranted, RoleNotGranted, BoardFull, TooManyPreviews, SpeechFailed))
+@api.post(
+    "/announcements/preview",
+    errors=(AreaNotGranted, RoleNotGranted, BoardFull, TooManyPreviews, SpeechFailed),
+    verb=PRACTISING,
+)
 async def preview_announcement(call: Call, body: NewBroadcast) -> AnnouncementOut:
     """The whole of a broadcast, to be heard before it is sent. Nothing is stored but sound files.
 

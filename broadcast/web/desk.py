@@ -13,7 +13,7 @@ from broadcast.domain.broadcasts import Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
 from broadcast.service.announcer import SoundChanged
-from broadcast.service.officers import NotSignedIn, TooManyTries, WrongPassword
+from broadcast.service.officers import NotSignedIn, SecondFactorNeeded, TooManyTries, WrongCode, WrongPassword
 from broadcast.service.once import OnceKey
 from broadcast.service.reach import Reached, place_of
 from broadcast.service.skew import achieved
@@ -48,8 +48,9 @@ async def enter(request: web.Request) -> web.Response:
     fields = await read_form(request)
     name = str(fields.get("name", ""))
     try:
-        who = await sign_in(request, name, str(fields.get("password", "")))
-    except (WrongPassword, TooManyTries) as err:
+        code = str(fields.get("code", ""))
+        who = await sign_in(request, name, str(fields.get("password", "")), code=code)
+    except (WrongPassword, TooManyTries, SecondFactorNeeded, WrongCode) as err:
         problem = title_of(err, Words(language_of(request)))
         return page(request, "sign_in.html", status=int(status_of(err)), problem=problem, name=name)
     response = go(HOME)
@@ -61,7 +62,7 @@ async def leave(request: web.Request) -> web.Response:
     await our_form(request)
     await request.app[SERVICES].officers.sign_out(token_of(request))
     response = go(HOME)
-    take_cookie(response)
+    take_cookie(request, response)
     return response
 
 
@@ -75,7 +76,7 @@ async def change_password(request: web.Request) -> web.Response:
     old, new, again = (str(fields.get(name, "")) for name in ("old", "new", "again"))
     words = Words(language_of(request))
     try:
-        await sign_in(request, officer.name, old)
+        await request.app[SERVICES].officers.check_password(token_of(request), old)
         if new != again:
             raise InvalidRequest([Fault("password", "not-the-same")])
         await request.app[SERVICES].officers.set_password(officer.name, new, by=officer)
@@ -83,7 +84,10 @@ async def change_password(request: web.Request) -> web.Response:
         wrong, problem = by_field(faults_of(err, words)), title_of(err, words)
         return page(request, "password.html", officer=officer, status=int(status_of(err)), problem=problem, wrong=wrong)
     response = go(HOME)
-    give_cookies(request, response, await sign_in(request, officer.name, new))
+    try:
+        give_cookies(request, response, await sign_in(request, officer.name, new))
+    except SecondFactorNeeded:
+        take_cookie(request, response)  # signs in anew, with a code
     return response
 
 

@@ -7,7 +7,7 @@ Every healthy OpenAPI library for aiohttp needs a newer Python, speaks only 3.0 
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
@@ -17,7 +17,8 @@ from pydantic.json_schema import models_json_schema
 
 from broadcast.domain.broadcasts import InvalidRequest
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, RoleNotGranted, Verb
+from broadcast.domain.rights import WHILE_LOCKED, SessionLocked, must_hold_one
 from broadcast.service.officers import NotSignedIn
 from broadcast.service.once import KeyReused, OnceKey
 from broadcast.service.ports import StoreUnavailable
@@ -45,7 +46,15 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "officer": {"type": "string", "minLength": 1, "maxLength": 64},
     "programme": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
     "asset": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
+    "approval": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
+    "plan": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
+    "drill": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
+    "draft": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,39}$"},
     "template": {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,39}$"},
+    "change": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
+    "grant": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
+    "invitation": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
+    "token": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
 }
 OFTEN: tuple[type[BroadcastError], ...] = (StoreUnavailable, Broken)
 WITH_BODY: tuple[type[BroadcastError], ...] = (NotReadable, UnsupportedBody, BodyTooLarge, TooSlow, InvalidRequest)
@@ -110,6 +119,7 @@ class Operation:
     :param takes: of a body that the handler reads itself: by media type, for the document.
     :param fields: what it reads of the query then.
     :param versioned: If-Match names the revision that it starts from.
+    :param verbs: one of these rights has to be held somewhere; the service asks for the area. Public ones have none.
     """
 
     method: str
@@ -126,6 +136,7 @@ class Operation:
     takes: Mapping[str, Any] = field(default_factory=dict)
     fields: type[BaseModel] | None = None
     versioned: bool = False
+    verbs: frozenset[Verb] = frozenset()
 
 
 class Api:
@@ -159,7 +170,11 @@ class Api:
         media: str = "",
         takes: Mapping[str, Any] | None = None,
         fields: type[BaseModel] | None = None,
+        verb: Verb | Collection[Verb] = (),
     ) -> Callable[[Handler], Handler]:
+        reads = (Verb.READ,) if method == "GET" and not public else ()
+        verbs = frozenset((verb,) if isinstance(verb, Verb) else verb) or frozenset(reads)
+
         def register(handler: Handler) -> Handler:
             hints = get_type_hints(handler)
             models = {
@@ -181,6 +196,7 @@ class Api:
                 takes=takes or {},
                 fields=fields,
                 versioned=versioned,
+                verbs=verbs,
             )
             self.operations.append(operation)
             return handler
@@ -241,6 +257,8 @@ def _checked(match: re.Match[str]) -> str:
 def _served(one: Operation, authenticate: Authenticate) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         call = Call(request, None if one.public else await authenticate(request))
+        if call.who is not None:
+            must_hold_one(call.who, one.verbs, now_ms=call.services.clock.now_ms())
         values: dict[str, BaseModel] = {}
         if one.query is not None:
             try:
@@ -314,7 +332,8 @@ def _answers(one: Operation, names: Mapping[Any, str]) -> dict[str, Any]:
     if one.status == 202:
         good["headers"] = {"Location": {"schema": {"type": "string"}}}
     answers: dict[str, Any] = {str(one.status): good}
-    errors = [*one.errors, *OFTEN, *(() if one.public else (NotSignedIn,))]
+    errors = [*one.errors, *OFTEN, *(() if one.public else (NotSignedIn, RoleNotGranted))]
+    errors += [] if one.public or one.verbs & WHILE_LOCKED else [SessionLocked]
     errors += [*WITH_BODY] if one.body else []
     errors += [InvalidRequest] if one.query or one.once else []
     errors += [KeyReused] if one.once else []

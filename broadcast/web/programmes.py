@@ -9,7 +9,7 @@ from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.calendar import Says
 from broadcast.domain.conflicts import Claim, Clash, Preview
 from broadcast.domain.errors import BroadcastError
-from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
+from broadcast.domain.officers import AreaNotGranted, RoleNotGranted, Verb
 from broadcast.domain.programme_versions import Version
 from broadcast.domain.programmes import ProgrammeChanged, UnknownProgramme
 from broadcast.service.ports import SpeechFailed
@@ -50,7 +50,7 @@ class ListQuery(In):
 
 class PreviewQuery(In):
     """:param replaces: id of the programme that it is the next version of.
-    :param days: from now on, so many are looked at."""
+    :param days: so many are looked at, from its first time on, or from now on when it has begun."""
 
     replaces: Annotated[str, Field(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")] | None = None
     days: Annotated[int, Field(ge=1, le=366)] = PREVIEW_DAYS
@@ -71,7 +71,7 @@ async def list_programmes(call: Call, query: ListQuery) -> ProgrammesOut:
     return ProgrammesOut(items=[_out(call, one) for one in found])
 
 
-@api.post("/programmes", status=201, once=True, errors=PLANNING)
+@api.post("/programmes", status=201, once=True, errors=PLANNING, verb=Verb.PLAN_PROGRAMME)
 async def add_programme(call: Call, body: ProgrammeIn) -> SavedOut:
     """Put a programme into the plan; it is on the boards of its areas when this answers.
 
@@ -81,9 +81,12 @@ async def add_programme(call: Call, body: ProgrammeIn) -> SavedOut:
     return _saved(call, await call.services.programmes.add(draft, by=call.officer, once=call.once))
 
 
-@api.post("/programmes/preview", errors=(AreaNotGranted, RoleNotGranted, ProgrammeBoardFull))
+@api.post("/programmes/preview", errors=(AreaNotGranted, RoleNotGranted, ProgrammeBoardFull), verb=Verb.PLAN_PROGRAMME)
 async def preview_programme(call: Call, query: PreviewQuery, body: ProgrammeIn) -> PreviewOut:
-    """What it would meet in the coming days: who wins, where and why, as the speakers would decide. Nothing is stored."""
+    """What it would meet in its first year: who wins, where and why, as the speakers would decide. Nothing is stored.
+
+    `from` and `until` say what was looked at; `goes_on` that it may sound after that, where nothing was looked at.
+    """
     draft, replaces = body.programme(call.officer.area), query.replaces or ""
     found = await call.services.programmes.preview(draft, by=call.officer, replaces=replaces, days=query.days)
     return preview_out(call, found, replaces)
@@ -104,7 +107,13 @@ async def programme_history(call: Call) -> ProgrammesOut:
     return ProgrammesOut(items=[_out(call, one) for one in found])
 
 
-@api.put("/programmes/{programme}", once=True, versioned=True, errors=(*CHANGING, SpeechFailed, ProgrammeBoardFull))
+@api.put(
+    "/programmes/{programme}",
+    once=True,
+    versioned=True,
+    errors=(*CHANGING, SpeechFailed, ProgrammeBoardFull),
+    verb=Verb.PLAN_PROGRAMME,
+)
 async def change_programme(call: Call, body: ProgrammeIn) -> SavedOut:
     """The next version of a programme, told whole; live on the boards concerned and on no others.
 
@@ -115,21 +124,23 @@ async def change_programme(call: Call, body: ProgrammeIn) -> SavedOut:
     return _saved(call, await plan.change(name, draft, by=call.officer, revision=call.revision, once=call.once))
 
 
-@api.post("/programmes/{programme}/pause", versioned=True, errors=CHANGING)
+@api.post("/programmes/{programme}/pause", versioned=True, errors=CHANGING, verb=Verb.PLAN_PROGRAMME)
 async def pause_programme(call: Call) -> SavedOut:
     """It has no times until it goes on (暂停)."""
     plan = call.services.programmes
     return _saved(call, await plan.pause(call.path("programme"), on=True, by=call.officer, revision=call.revision))
 
 
-@api.post("/programmes/{programme}/resume", versioned=True, errors=(*CHANGING, ProgrammeBoardFull))
+@api.post(
+    "/programmes/{programme}/resume", versioned=True, errors=(*CHANGING, ProgrammeBoardFull), verb=Verb.PLAN_PROGRAMME
+)
 async def resume_programme(call: Call) -> SavedOut:
     """It goes on (恢复)."""
     plan = call.services.programmes
     return _saved(call, await plan.pause(call.path("programme"), on=False, by=call.officer, revision=call.revision))
 
 
-@api.delete("/programmes/{programme}", versioned=True, errors=CHANGING)
+@api.delete("/programmes/{programme}", versioned=True, errors=CHANGING, verb=Verb.PLAN_PROGRAMME)
 async def retire_programme(call: Call) -> SavedOut:
     """Take it out of the plan (删除); its record stays."""
     plan = call.services.programmes
@@ -147,7 +158,9 @@ async def list_area_plans(call: Call) -> AreaPlansOut:
     return AreaPlansOut(items=[AreaPlanOut.of(one, place=place_of(tree, area)) for area, one in found.items()])
 
 
-@api.put("/area-plans/{area}", versioned=True, errors=(PlanChanged, AreaNotGranted, RoleNotGranted))
+@api.put(
+    "/area-plans/{area}", versioned=True, errors=(PlanChanged, AreaNotGranted, RoleNotGranted), verb=Verb.PLAN_PROGRAMME
+)
 async def save_area_plan(call: Call, body: AreaPlanIn) -> RevisionOut:
     """What holds for all routine there from now on. If-Match "0" for an area that has none yet."""
     area, fallback = call.path("area"), bytes.fromhex(body.fallback or "")
@@ -179,7 +192,7 @@ async def list_own_days(call: Call) -> DaysOut:
     return DaysOut(items=[DayOut(day=e.day, kind=e.kind.value, name=e.name, says=Says.OPERATOR.value) for e in found])
 
 
-@api.put("/calendar-days/own", status=204, errors=(AreaNotGranted, RoleNotGranted))
+@api.put("/calendar-days/own", status=204, errors=(AreaNotGranted, RoleNotGranted), verb=Verb.PLAN_PROGRAMME)
 async def set_own_days(call: Call, body: DaysIn) -> None:
     """Replace the operator's own table: holidays and make-up workdays above what was announced. The county's duty alone."""
     await call.services.programmes.set_days([entry.entry() for entry in body.entries], by=call.officer)

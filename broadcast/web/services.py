@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from broadcast.clock import Clock
+from broadcast.service.admission import Admission
 from broadcast.service.approvals import Approvals
 from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import Assets
@@ -50,6 +51,7 @@ class Services:
     feed: Feed
     health: Health
     officers: Officers
+    admission: Admission
     reach: Reach
     policy: ApprovalPolicy
     approvals: Approvals

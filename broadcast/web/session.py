@@ -5,16 +5,26 @@ import hmac
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from broadcast.domain.officers import Officer
-from broadcast.service.officers import NotSignedIn, SignedIn, TooManyTries, WrongPassword
+from broadcast.domain.officers import Officer, Verb
+from broadcast.domain.rights import may
+from broadcast.service.officers import (
+    NotSignedIn,
+    SecondFactorNeeded,
+    SignedIn,
+    TooManyTries,
+    WrongCode,
+    WrongPassword,
+    WrongPin,
+)
 from broadcast.web.errors import CrossOrigin, StaleForm
 from broadcast.web.models import In
 from broadcast.web.openapi import Api, Call
 from broadcast.web.services import OFFICER_NAME, OPTIONS, SERVICES
 
 COOKIE, DEVICE = "lianbo_session", "lianbo_device"
+ONLY_HERE = "__Host-"  # over TLS the browser then keeps them to this very host (RFC 6265bis §4.1.3.2)
 DEVICE_DAYS = 180
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -23,19 +33,37 @@ api = Api()
 
 def token_of(request: web.Request) -> str:
     """The token of a machine's header or a browser's cookie; empty when there is none."""
+    return _shown(request)[0]
+
+
+def _shown(request: web.Request) -> tuple[str, bool]:
+    """The token, and whether it came as a cookie."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() == "bearer" and token.strip():
-        return token.strip()
-    return request.cookies.get(COOKIE, "")
+        return token.strip(), False
+    return request.cookies.get(cookie_name(request, COOKIE), ""), True
+
+
+def cookie_name(request: web.Request, name: str) -> str:
+    """What the cookie is called here: over TLS none without the prefix is believed."""
+    return ONLY_HERE + name if is_secure(request) else name
+
+
+async def who_asks(request: web.Request, *, touch: bool = True) -> Officer:
+    """:raises NotSignedIn: nobody we know."""
+    token, cookie = _shown(request)
+    if not token:
+        raise NotSignedIn
+    officers = request.app[SERVICES].officers
+    officer = await officers.officer_of(token, touch=touch, cookie=cookie, address=address_of(request))
+    request[OFFICER_NAME] = officer.name
+    return officer
 
 
 async def officer_of(request: web.Request, *, touch: bool = True) -> Officer:
-    """:raises NotSignedIn: nobody we know."""
-    token = token_of(request)
-    if not token:
-        raise NotSignedIn
-    officer = await request.app[SERVICES].officers.officer_of(token, touch=touch)
-    request[OFFICER_NAME] = officer.name
+    """Who looks at a page. :raises NotSignedIn: nobody we know. :raises RoleNotGranted: a machine that may not read."""
+    officer = await who_asks(request, touch=touch)
+    may(officer, Verb.READ, now_ms=request.app[SERVICES].clock.now_ms())
     return officer
 
 
@@ -79,27 +107,44 @@ def must_be_our_form(request: web.Request, mark: str) -> None:
         raise StaleForm
 
 
-async def sign_in(request: web.Request, name: str, password: str) -> SignedIn:
-    """:raises WrongPassword, TooManyTries: see Officers.sign_in."""
+async def sign_in(
+    request: web.Request, name: str, password: str, *, code: str = "", exercise: bool = False
+) -> SignedIn:
+    """:raises WrongPassword, TooManyTries, SecondFactorNeeded, WrongCode: see Officers.sign_in."""
     officers = request.app[SERVICES].officers
-    device = request.cookies.get(DEVICE, "")
-    return await officers.sign_in(name, password, address=address_of(request), device=device)
+    device = request.cookies.get(cookie_name(request, DEVICE), "")
+    address = address_of(request)
+    return await officers.sign_in(name, password, address=address, device=device, code=code, exercise=exercise)
 
 
 def give_cookies(request: web.Request, response: web.StreamResponse, who: SignedIn) -> None:
+    give_token(request, response, who.token)
+    _set(request, response, DEVICE, who.device, max_age=DEVICE_DAYS * 86_400)
+
+
+def give_token(request: web.Request, response: web.StreamResponse, token: str, *, max_age: int | None = None) -> None:
+    """:param max_age: seconds for which the browser keeps it; None: until it is closed."""
+    _set(request, response, COOKIE, token, max_age=max_age)
+
+
+def _set(request: web.Request, response: web.StreamResponse, name: str, value: str, *, max_age: int | None) -> None:
     secure = is_secure(request)
-    response.set_cookie(COOKIE, who.token, httponly=True, samesite="Strict", secure=secure, path="/")
-    age = DEVICE_DAYS * 86_400
-    response.set_cookie(DEVICE, who.device, max_age=age, httponly=True, samesite="Strict", secure=secure, path="/")
+    named = cookie_name(request, name)
+    response.set_cookie(named, value, max_age=max_age, httponly=True, samesite="Strict", secure=secure, path="/")
 
 
-def take_cookie(response: web.StreamResponse) -> None:
-    response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+def take_cookie(request: web.Request, response: web.StreamResponse) -> None:
+    named = cookie_name(request, COOKIE)
+    response.del_cookie(named, path="/", httponly=True, samesite="Strict", secure=is_secure(request))
 
 
 class Credentials(In):
+    """`code` where the account has a second factor; `exercise` signs in for exercises only."""
+
     name: str
     password: str
+    code: str = Field("", max_length=64)
+    exercise: bool = False
 
 
 class OfficerOut(BaseModel):
@@ -122,29 +167,79 @@ class SessionOut(BaseModel):
     token: str
 
 
-@api.post("/session", public=True, errors=(WrongPassword, TooManyTries))
+class UnlockIn(In):
+    """One of them. After five wrong PINs only the password opens."""
+
+    pin: str = Field("", max_length=12)
+    password: str = Field("", max_length=1_024)
+
+
+class StepUpIn(In):
+    """The code where the account has a second factor, else the password."""
+
+    password: str = Field("", max_length=1_024)
+    code: str = Field("", max_length=64)
+
+
+class ScreenIn(In):
+    token: str = Field(max_length=200)
+
+
+@api.post("/session", public=True, errors=(WrongPassword, TooManyTries, SecondFactorNeeded, WrongCode))
 async def open_session(call: Call, body: Credentials) -> web.Response:
     """Sign in.
 
     After a few wrong passwords for an account or from an address the answer is 429 with Retry-After.
     """
-    who = await sign_in(call.request, body.name, body.password)
+    who = await sign_in(call.request, body.name, body.password, code=body.code, exercise=body.exercise)
     out = SessionOut(officer=OfficerOut.of(who.officer), token=who.token)
     response = web.Response(text=out.model_dump_json(), content_type="application/json")
     give_cookies(call.request, response, who)
     return response
 
 
-@api.get("/session")
+@api.get("/session", verb=Verb.SELF)
 async def who_am_i(call: Call) -> OfficerOut:
     """Who is signed in."""
     return OfficerOut.of(call.officer)
 
 
-@api.delete("/session", status=204)
+@api.delete("/session", status=204, verb=Verb.SELF)
 async def close_session(call: Call) -> web.Response:
     """Sign out."""
     await call.services.officers.sign_out(token_of(call.request))
     response = web.Response(status=204)
-    take_cookie(response)
+    take_cookie(call.request, response)
+    return response
+
+
+@api.post("/session/lock", status=204, verb=Verb.SELF)
+async def lock_session(call: Call) -> None:
+    """Lock the screen: looking and stopping are left. A screen that nobody touches locks itself."""
+    await call.services.officers.lock(token_of(call.request))
+
+
+@api.post("/session/unlock", status=204, errors=(WrongPin, WrongPassword, TooManyTries), verb=Verb.SELF)
+async def unlock_session(call: Call, body: UnlockIn) -> None:
+    """Unlock with the PIN, or with the password."""
+    await call.services.officers.unlock(token_of(call.request), pin=body.pin, password=body.password)
+
+
+@api.post(
+    "/session/step-up",
+    status=204,
+    errors=(WrongPassword, WrongCode, SecondFactorNeeded, TooManyTries),
+    verb=Verb.OWN_ACCOUNT,
+)
+async def step_up(call: Call, body: StepUpIn) -> None:
+    """Say again who it is, as some installations want before an emergency (`step-up-needed`)."""
+    await call.services.officers.step_up(token_of(call.request), password=body.password, code=body.code)
+
+
+@api.post("/session/screen", status=204, public=True, errors=(NotSignedIn, TooManyTries))
+async def open_screen(call: Call, body: ScreenIn) -> web.Response:
+    """Give a big screen its token as a cookie: typed once at the screen, never in an address."""
+    await call.services.officers.open_screen(body.token, address=address_of(call.request))
+    response = web.Response(status=204)
+    give_token(call.request, response, body.token, max_age=400 * 86_400)  # browsers keep none longer (RFC 6265bis §5.5)
     return response

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from broadcast.domain.broadcasts import MAX_TEXT
-from broadcast.domain.officers import RoleNotGranted
+from broadcast.domain.officers import RoleNotGranted, Verb
 from broadcast.domain.spoken import FASTEST, SLOWEST, Preview, SpokenNote
 from broadcast.service.ports import SpeechFailed
 from broadcast.service.previews import TooManyPreviews
@@ -86,7 +86,7 @@ class VoicesOut(BaseModel):
     items: list[VoiceOut]
 
 
-@api.post("/speech", errors=(RoleNotGranted, TooManyPreviews, SpeechFailed))
+@api.post("/speech", errors=(RoleNotGranted, TooManyPreviews, SpeechFailed), verb=Verb.PREVIEW)
 async def speak(call: Call, body: NewSpeech) -> SpeechOut:
     """Speak a text to a file, to be heard before it is sent.
 

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, Field
 
 from broadcast.domain.broadcasts import MAX_AREAS, MAX_TEXT, UnknownBroadcast
+from broadcast.domain.officers import Verb
+from broadcast.domain.rights import PRACTISING
 from broadcast.domain.templates import MAX_ACTIONS, MAX_GAPS, MAX_PLACE, MAX_WHEN, Filling, Template, Worded
 from broadcast.service.broadcasts import BoardFull
 from broadcast.service.endings import Prepared
@@ -153,7 +155,7 @@ async def list_templates(call: Call) -> TemplatesOut:
     return TemplatesOut(items=[TemplateOut.of(one) for one in call.services.wording.templates.values()])
 
 
-@api.post("/templates/{template}/word", errors=(UnknownTemplate,))
+@api.post("/templates/{template}/word", errors=(UnknownTemplate,), verb=Verb.PREVIEW)
 async def word_template(call: Call, body: FillingIn) -> WordedOut:
     """The text of a filled template. Place and time are compulsory; every gap that is not right is named. Nothing is stored."""
     worded = call.services.wording.word(
@@ -170,7 +172,13 @@ async def get_endings(call: Call) -> EndingsOut:
     return EndingsOut(all_clear=PreparedOut.of(all_clear), correction=PreparedOut.of(correction))
 
 
-@api.post("/broadcasts/{broadcast}/correct", status=202, once=True, errors=(*CHANGING, BoardFull, SpeechFailed))
+@api.post(
+    "/broadcasts/{broadcast}/correct",
+    status=202,
+    once=True,
+    errors=(*CHANGING, BoardFull, SpeechFailed),
+    verb=PRACTISING,
+)
 async def correct_broadcast(call: Call, body: Correction) -> Done:
     """Say in the same places that it was wrong (更正); the correction takes its place at once."""
     outcome = await call.services.endings.correct(
