@@ -41,22 +41,26 @@ class Streams:
     """The open streams, so that they can be counted and ended."""
 
     def __init__(self) -> None:
-        self._open: dict[str, set[asyncio.Task[Any]]] = {}
+        self._open: dict[str, dict[asyncio.Task[Any], web.Request]] = {}
 
-    def enter(self, officer: str) -> asyncio.Task[Any]:
-        """:raises TooManyStreams: this officer has enough of them."""
-        mine = self._open.setdefault(officer, set())
+    def enter(self, officer: str, request: web.Request) -> asyncio.Task[Any]:
+        """:raises TooManyStreams: this officer has enough of them. One whose window has closed counts no more."""
+        mine = self._open.setdefault(officer, {})
+        for task, its_request in list(mine.items()):  # it would notice by itself when it writes: up to TICK_S later
+            if its_request.transport is None or its_request.transport.is_closing():
+                del mine[task]
+                task.cancel()
         if len(mine) >= MOST_STREAMS:
             raise TooManyStreams(MOST_STREAMS)
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("not in a task")
-        mine.add(task)
+        mine[task] = request
         return task
 
     def leave(self, officer: str, task: asyncio.Task[Any]) -> None:
-        mine = self._open.get(officer, set())
-        mine.discard(task)
+        mine = self._open.get(officer, {})
+        mine.pop(task, None)
         if not mine:
             self._open.pop(officer, None)
 
@@ -90,7 +94,7 @@ async def follow(call: Call, query: EventsQuery) -> web.StreamResponse:
     services, officer = call.services, call.officer
     chosen = await services.wall.get(query.broadcast, by=officer) if query.broadcast else None
     streams = call.request.app[STREAMS]
-    task = streams.enter(officer.name)
+    task = streams.enter(officer.name, call.request)
     answer: web.StreamResponse = web.Response()  # of a window that closed before its stream was open
     try:
         async with sse_response(call.request, send_timeout=SEND_WITHIN_S, ping_interval=15) as stream:

@@ -164,6 +164,14 @@ async def test_an_officer_has_eight_windows_and_a_ninth_is_told_to_wait() -> Non
         again.close()
 
 
+async def test_windows_that_were_closed_make_room_at_once() -> None:
+    async with town() as there, machine(there) as client:
+        there.all_there()
+        for _ in range(3 * events.MOST_STREAMS):
+            async with follow(client) as stream:
+                await stream.next("snapshot")
+
+
 async def test_a_reader_that_does_not_read_is_dropped_and_costs_the_others_nothing() -> None:
     async with town() as there, machine(there) as client:
         one = (await (await client.post("/api/v1/broadcasts", json=order())).json())["id"]
