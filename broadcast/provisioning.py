@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from broadcast.domain.estate_tests import quiet_of
 from broadcast.domain.speakers import Speaker
 from broadcast.keyring import Keyring
 from config.settings import Rules
@@ -15,7 +16,7 @@ def provision(
     speakers: Iterable[Speaker], *, keyring: Keyring, rules: Rules, broker: BrokerAddress, assets_url: str
 ) -> Provisioning:
     """:param broker: as the speakers reach it; the account in it is not used, each speaker has its own."""
-    quiet = quiet_hours(rules)
+    county = quiet_hours(rules)
     return Provisioning(
         host=broker.host,
         port=broker.port,
@@ -24,11 +25,14 @@ def provision(
             SpeakerConfig(
                 id=one.id,
                 area=one.area,
-                key=speaker_key(keyring.master, one.id),
-                password=broker_password(keyring.master, one.id),
+                key=speaker_key(keyring.master, one.id, one.generation),
+                password=broker_password(keyring.master, one.id, one.generation),
                 exercise=one.exercise,
                 volume_percent=one.volume_percent,
-                quiet=quiet,
+                quiet=QuietHours(*quiet_of(one, county), county.utc_offset_min),
+                ceiling_percent=one.ceiling_percent,
+                floor_percent=one.floor_percent,
+                generation=one.generation,
             )
             for one in speakers
         ),

@@ -71,6 +71,10 @@ class Rules(_Section):
     second_person: bool
 
 
+class EstateSettings(_Section):
+    silent_test_at: str = Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
+
+
 class Speech(_Section):
     words_per_minute: int = Field(ge=80, le=300)
     voice: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
@@ -124,6 +128,7 @@ class Settings(_Section):
     broker: BrokerSettings
     signing: Signing
     rules: Rules
+    estate: EstateSettings
     programmes: Programmes
     speech: Speech
     accounts: AccountSettings

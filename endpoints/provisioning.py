@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from endpoints.arbitration import QuietHours
+from endpoints.arbitration import EMERGENCY_PERCENT, QuietHours
 from endpoints.area_codes import is_area_code
+from endpoints.effects import Make
 from endpoints.fields import is_speaker_id
 from endpoints.mqtt_dial import BrokerAddress, TlsFiles
 from endpoints.player import Identity
 from endpoints.protocol import MAX_MS
 from endpoints.sealing import Algorithm, BadKey, TrustedKey, TrustStore
+from endpoints.setup import MAX_GENERATION
 from endpoints.vocabulary import Band
 
 FORMAT = "lianbo-speakers/1"
@@ -50,6 +52,8 @@ class SpeakerConfig:
     :param key: 32 secret bytes for its reports (`sealing.speaker_key`).
     :param password: for the broker (`sealing.broker_password`); its user name and client id are its id.
     :param exercise: it is locked in an exercise and refuses everything else.
+    :param ceiling_percent, floor_percent: see `endpoints.setup.Setup`.
+    :param generation: of its secrets.
     :param latency_trim_ms: so much later than its sound card says does sound leave it, behind a slow amplifier; negative to have it
         sound later than its neighbours on purpose, for those who hear several.
     """
@@ -62,10 +66,29 @@ class SpeakerConfig:
     volume_percent: int = 70
     quiet: QuietHours = QuietHours()
     latency_trim_ms: int = 0
+    ceiling_percent: int = 100
+    floor_percent: int = EMERGENCY_PERCENT
+    generation: int = 1
+
+    def identity_as(self, make: Make) -> Identity:
+        """Who this is, in a box of that make."""
+        return Identity(
+            id=self.id,
+            area=self.area,
+            key=self.key,
+            exercise=self.exercise,
+            volume_percent=self.volume_percent,
+            quiet=self.quiet,
+            ceiling_percent=self.ceiling_percent,
+            floor_percent=self.floor_percent,
+            generation=self.generation,
+            make=make,
+        )
 
     @property
     def identity(self) -> Identity:
-        return Identity(self.id, self.area, self.key, self.exercise, self.volume_percent, self.quiet)
+        """Likewise in one that can't say its make."""
+        return self.identity_as(Make())
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +213,9 @@ def _speaker_to_json(speaker: SpeakerConfig) -> dict[str, object]:
         "quiet_until": _to_hhmm(speaker.quiet.until_min),
         "utc_offset_min": speaker.quiet.utc_offset_min,
         "latency_trim_ms": speaker.latency_trim_ms,
+        "ceiling_percent": speaker.ceiling_percent,
+        "floor_percent": speaker.floor_percent,
+        "generation": speaker.generation,
     }
 
 
@@ -249,11 +275,14 @@ def _key(value: object, where: str) -> TrustedKey:
         raise BadProvisioning(where, str(err)) from err
 
 
+_LATER = {"latency_trim_ms": 0, "ceiling_percent": 100, "floor_percent": EMERGENCY_PERCENT, "generation": 1}
+
+
 def _speaker(value: object, where: str) -> SpeakerConfig:
     names = {"id", "area", "key", "password", "exercise", "volume_percent"}
     if isinstance(value, dict):
-        value = {"latency_trim_ms": 0, **value}  # files of before it was thought of
-    read = _Fields(where, value, names | {"quiet_from", "quiet_until", "utc_offset_min", "latency_trim_ms"})
+        value = {**_LATER, **value}  # files of before these were thought of
+    read = _Fields(where, value, names | {"quiet_from", "quiet_until", "utc_offset_min"} | _LATER.keys())
     return SpeakerConfig(
         id=read.text("id", is_speaker_id),
         area=read.text("area", is_area_code),
@@ -265,6 +294,9 @@ def _speaker(value: object, where: str) -> SpeakerConfig:
             read.minute("quiet_from"), read.minute("quiet_until"), read.whole("utc_offset_min", -840, 840)
         ),
         latency_trim_ms=read.whole("latency_trim_ms", -MOST_TRIM_MS, MOST_TRIM_MS),
+        ceiling_percent=read.whole("ceiling_percent", 0, 100),
+        floor_percent=read.whole("floor_percent", 0, 100),
+        generation=read.whole("generation", 1, MAX_GENERATION),
     )
 
 

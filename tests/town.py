@@ -46,6 +46,7 @@ from config.templates import packaged_templates
 from endpoints.arbitration import QuietHours
 from endpoints.protocol import Hello, Kind, OrderRule, Reason, Stage
 from endpoints.sealing import Ed25519Signer
+from tests.caring import care_for
 from tests.memory_store import MemoryStore
 from tests.no_live import no_live
 from tests.quick_workshop import QuickWorkshop
@@ -327,8 +328,20 @@ async def town(
     await governance.load()
     officers = Officers(clock=clock, store=store, hasher=used, live=broadcasts.live, rules=accounts or AccountRules())
     services = Services(
+    care = await care_for(
+        clock=clock,
+        store=store,
+        wire=wire,
+        estate=estate,
+        speakers=speakers,
+        health=health,
+        broadcasts=broadcasts,
+        master=b"\3" * 32,
+        on_change=lambda: speakers.expect(estate.speakers),
+    )
         clock=clock,
         broadcasts=broadcasts,
+        care=care,
         boards=boards,
         estate=estate,
         speakers=speakers,

@@ -47,6 +47,7 @@ class Enrolment:
 
     :param speaker, area, name, exercise: the speaker that it makes; or, when `replaces`, whose box it changes.
     :param box: the public key of the box that used it, 64 hexadecimal digits; empty while nobody has.
+    :param generation: of the secrets that it gave; with newer ones it gives no more.
     :param foreign_tries: so often it was tried with another box after that: somebody has read it off the screen.
     """
 
@@ -66,6 +67,7 @@ class Enrolment:
     model: str = ""
     firmware: str = ""
     foreign_tries: int = 0
+    generation: int = 0
 
     def state(self, now_ms: int) -> EnrolmentState:
         if self.box:

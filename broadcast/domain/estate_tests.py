@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from broadcast.domain.areas import AreaTree, Level
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.speakers import COUNTY_RULE, Speaker
 from endpoints.arbitration import QuietHours
+from endpoints.area_codes import TOWNSHIP, padded, significant
 from endpoints.protocol import Fault
 
 ANSWER_WITHIN_MS = 90_000  # the setups of 12,000 speakers go out in seconds; who reconnects just then needs a minute
@@ -159,20 +159,17 @@ def judged(
     return Finding(speaker.id, speaker.area, tuple(why), drift, heard_ms) if why else None
 
 
-def township_of(area: str, tree: AreaTree) -> str:
-    """The township that an area is or lies in; what lies in none answers for itself."""
-    if area not in tree:
-        return area
-    chain = (tree.area(area), *tree.ancestors(area))
-    return next((one.code for one in chain if one.level is Level.TOWNSHIP), area)
+def township_of(area: str) -> str:
+    """The code of the township that an area lies in; of the county's own speakers, the county's."""
+    return padded(significant(area)[:TOWNSHIP])
 
 
-def tally(speakers: Iterable[Speaker], findings: Sequence[Finding], tree: AreaTree) -> dict[str, tuple[int, int]]:
+def tally(speakers: Iterable[Speaker], findings: Sequence[Finding]) -> dict[str, tuple[int, int]]:
     """Of each township how many were asked and how many passed."""
     failed = {one.speaker for one in findings}
     counts: dict[str, tuple[int, int]] = {}
     for one in speakers:
-        where = township_of(one.area, tree)
+        where = township_of(one.area)
         asked, passed = counts.get(where, (0, 0))
         counts[where] = asked + 1, passed + (one.id not in failed)
     return counts

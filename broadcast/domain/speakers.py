@@ -31,14 +31,6 @@ class SpeakerChanged(BroadcastError):
         super().__init__(f"speaker {speaker} is at revision {revision} now")
 
 
-class SpeakerRevoked(BroadcastError):
-    """Its secrets are not taken any more; a new box has to be enrolled first."""
-
-    def __init__(self, speaker: str) -> None:
-        self.speaker = speaker
-        super().__init__(f"the secrets of {speaker} are revoked; enrol a box for it first")
-
-
 @dataclass(frozen=True, slots=True)
 class Speaker:
     """One loudspeaker with its box. Its secrets are derived from the server's master secret and never stored.

@@ -43,12 +43,14 @@ def remember_port(folder: Path, port: int) -> None:
     (folder / PORT_FILE).write_text(str(port))
 
 
-def broker_users(name: str, keyring: Keyring, speakers: Iterable[Speaker]) -> list[BrokerUser]:
-    """The server under this name, and every speaker with a password of its own."""
-    return [server_user(name, keyring.broker_password)] + [
-        speaker_user(one.id, broker_password(keyring.master, one.id), (one.area, *ancestors(one.area)))
-        for one in speakers
-    ]
+def broker_users(name: str, keyring: Keyring, speakers: Iterable[Speaker], *, now_ms: int) -> list[BrokerUser]:
+    """The server under this name, and every speaker with a password of its own; none for one whose secrets are revoked."""
+    users = [server_user(name, keyring.broker_password)]
+    for one in speakers:
+        if generation := one.broker_generation(now_ms):
+            password = broker_password(keyring.master, one.id, generation)
+            users.append(speaker_user(one.id, password, (one.area, *ancestors(one.area))))
+    return users
 
 
 def _remembered_port(folder: Path) -> int:

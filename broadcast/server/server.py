@@ -18,6 +18,8 @@ from broadcast.domain.templates import read_templates
 from broadcast.keyring import Keyring, open_keyring
 from broadcast.provisioning import provision, quiet_hours
 from broadcast.server.brokers import broker_settings, broker_users, remember_port
+from broadcast.server.caring import Caring
+from broadcast.server.epoch import next_epoch
 from broadcast.server.governance import Governance, account_rules, govern
 from broadcast.server.hosting import DataFolderUnusable, DeskPortTaken, spare_the_collector
 from broadcast.server.loops import Loops
@@ -112,7 +114,7 @@ class Server:
             key_days=self.settings.signing.key_days,
             now_ms=now_ms,
         )
-        epoch = await self.store.write(lambda tx: _next_epoch(tx, now_ms))
+        epoch = await self.store.write(lambda tx: next_epoch(tx, now_ms))
         await self._first_start()
         self._make_services(epoch)
         await self.estate.load()
@@ -122,6 +124,7 @@ class Server:
         await self.ladder.load(await self._unfinished())
         await self.planning.load()
         await self.governance.load()
+        await self.caring.load()
         self.speakers.expect(self.estate.speakers)
         await self._start_broker()
         self._make_live(epoch)
@@ -154,6 +157,7 @@ class Server:
         await self.ingest.close()
         await self.planning.boards.close()
         with contextlib.suppress(StoreUnavailable):
+            await self.caring.setups.close()
             await self.ladder.write_behind(at_once=True)
 
     async def _first_start(self) -> None:
@@ -193,6 +197,19 @@ class Server:
             rules=Rules(quiet, self.rule, kept.keep_reports_days, kept.keep_days),
         )
         self.proofs = Proofs(clock=clock, store=store, estate=self.estate, health=self.health)
+        self.caring = Caring(
+            clock=clock,
+            store=store,
+            wire=self.wire,
+            estate=self.estate,
+            speakers=self.speakers,
+            health=self.health,
+            settings=self.settings,
+            keyring=self.keyring,
+            epoch=epoch,
+            broker=lambda: self.broker.address("", ""),
+            on_change=self.refresh_users,
+        )
         self.ingest = Ingest(
             clock=clock,
             store=store,
@@ -203,6 +220,8 @@ class Server:
             speakers=self.speakers,
             staging=self.planning.staging,
             proofs=self.proofs,
+            setups=self.caring.setups,
+            caretaking=self.caring.caretaking,
             health=self.health,
             signers=signers,
             rule=self.rule,
@@ -279,6 +298,7 @@ class Server:
             rule=self.rule,
             quiet=quiet,
         )
+        self.care = self.caring.complete(self.broadcasts)
         self.hasher = Argon2Hasher()
         self._open.callback(self.hasher.close)
         self.officers = Officers(clock=clock, store=store, hasher=self.hasher, live=self.broadcasts.live)
@@ -329,7 +349,8 @@ class Server:
         self.wire.connect(address)
 
     def _broker_users(self) -> list[BrokerUser]:
-        return broker_users(self.settings.broker.username, self.keyring, self.estate.speakers.values())
+        who, now_ms = self.estate.speakers.values(), self.clock.now_ms()
+        return broker_users(self.settings.broker.username, self.keyring, who, now_ms=now_ms)
 
     async def _start_web(self) -> None:
         server = self.settings.server
@@ -383,6 +404,7 @@ class Server:
     def _start_loops(self) -> None:
         self.governance.start_loops(self._loops)
         self._loops.every("ladder", 0.5, self._ladder_tick)
+        self.caring.start_loops(self._loops)
         self._loops.every("live", 0.1, self.live.tick)
         self._loops.every("presence", 2.0, self._presence_tick)
         self._loops.every("housekeeping", 5.0, self.broadcasts.housekeep)
@@ -431,9 +453,6 @@ class Server:
             wire_up=self.wire.is_up,
             pending=self.boards.pending + self.planning.boards.pending,
         )
-        days = self.keyring.days_left(self.clock.now_ms())
-        if days <= 60:
-            self.health.raise_("key-ends", days=str(days))
         await self.store.write(lambda tx: tx.facts.set("seen_ms", str(self.clock.now_ms())))
         self.health.clear("store-unavailable")
 
@@ -454,10 +473,12 @@ class Server:
         self.relays.wire_up()
         self.planning.boards.republish()
 
+        self.caring.setups.republish()
     def _on_wire_down(self) -> None:
         self.boards.lost()
         self.planning.boards.lost()
         self.speakers.wire_lost()
+        self.caring.setups.lost()
         self.health.raise_("broker-down")
 
     def _asset(self, sha256: str) -> Path | None:
@@ -470,10 +491,11 @@ class Server:
     # ---- for tools ------------------------------------------------------------------------------------------------------
 
     def refresh_users(self) -> None:
-        """After speakers were enrolled: the broker learns their accounts, presence expects them."""
+        """After speakers were enrolled or changed: the broker learns their accounts, presence expects them, setups go out."""
         self.broker.set_users(self._broker_users())
         self.speakers.expect(self.estate.speakers)
 
+        self.caring.setups.follow()
     def provisioning(self) -> Provisioning:
         """What speakers have to be told, at this machine's own address: for the simulator."""
         return provision(
@@ -488,10 +510,3 @@ class Server:
     def county(self) -> str:
         """The 12-digit code of the city."""
         return padded(self.settings.server.county)
-
-
-def _next_epoch(tx: Tx, now_ms: int) -> int:
-    """Above every earlier one, also after an older backup was restored: then the clock is ahead of what the backup says."""
-    epoch = max(int(tx.facts.get("epoch") or 0) + 1, now_ms)  # milliseconds: a restore and a start fit into one second
-    tx.facts.set("epoch", str(epoch))
-    return epoch

@@ -1,7 +1,7 @@
 """The speakers and areas as the services use them: in memory, from the store, with the questions asked on each trigger."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from uuid import uuid4
 
@@ -35,7 +35,7 @@ class Estate:
         self.tree = AreaTree()
         self._speakers: dict[str, Speaker] = {}
         self._digits: list[tuple[str, str]] = []  # of every speaker's area, and its id; sorted
-        self._keys: dict[str, bytes] = {}
+        self._keys: dict[tuple[str, int], bytes] = {}  # by speaker and generation
 
     async def load(self) -> None:
         """Read areas and speakers; call again after a change."""
@@ -76,6 +76,28 @@ class Estate:
         await self._store.write(work)
         await self.load()
 
+    async def save(
+        self, speakers: Iterable[Speaker], acts: Iterable[ActRow], also: Callable[[Tx], None] | None = None
+    ) -> None:
+        """Keep speakers as they are now with the acts that made them so, all in one transaction; who may is settled.
+
+        :param also: what belongs into the same transaction.
+        :raises UnknownSpeaker: one of them was never taken in; nothing was changed.
+        """
+        speakers, acts = tuple(speakers), tuple(acts)
+
+        def work(tx: Tx) -> None:
+            for one in speakers:
+                tx.speakers.save(one)
+            for act in acts:
+                tx.acts.add(act)
+            if also is not None:
+                also(tx)
+            touched(tx)
+
+        await self._store.write(work)
+        await self.load()
+
     async def refresh(self) -> bool:
         """Load again when a tool beside the server has changed something; whether it had."""
         mark = await self._store.read(lambda tx: tx.facts.get(MARK))
@@ -103,10 +125,20 @@ class Estate:
             raise UnknownSpeaker(speaker) from None
 
     def key_of(self, speaker: str) -> bytes | None:
-        """The secret with which this speaker seals its reports; None for a speaker that we do not have."""
-        key = self._keys.get(speaker)
-        if key is None and speaker in self._speakers:
-            key = self._keys[speaker] = speaker_key(self._master, speaker)
+        """The secret with which this speaker seals its reports, the newest; None for one that we do not have, or is revoked."""
+        one = self._speakers.get(speaker)
+        return None if one is None or one.revoked else self._key(speaker, one.generation)
+
+    def older_key_of(self, speaker: str, now_ms: int) -> bytes | None:
+        """The secret before that, while it is still taken."""
+        one = self._speakers.get(speaker)
+        older = () if one is None else one.generations(now_ms)[1:]
+        return self._key(speaker, older[0]) if older else None
+
+    def _key(self, speaker: str, generation: int) -> bytes:
+        key = self._keys.get((speaker, generation))
+        if key is None:
+            key = self._keys[speaker, generation] = speaker_key(self._master, speaker, generation)
         return key
 
     def inside(self, *areas: str) -> list[Speaker]:

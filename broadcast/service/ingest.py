@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from broadcast.clock import Clock
 from broadcast.service.boards import Boards
+from broadcast.service.caretaking import Caretaking
 from broadcast.service.estate import Estate
 from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
 from broadcast.service.ports import ReportRow, Store, StoreRefused, StoreUnavailable, Wire, WireDown
 from broadcast.service.presence import Speakers
 from broadcast.service.proofs import Proofs
+from broadcast.service.setups import Setups
 from broadcast.service.staging import Staging
 from broadcast.service.time_answers import TimeAnswers
 from endpoints.area_codes import ancestors
@@ -37,6 +39,7 @@ from endpoints.protocol import (
     decode_stock,
 )
 from endpoints.sealing import Message, NotAuthentic, Signer, open_from_speaker
+from endpoints.setup import About, decode_about
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,10 @@ STALE_HELLO_MS = 120_000
 MAX_UNKNOWN = 256  # in one batch: a county that was cut off for a day speaks of many; what is left over is said again
 
 _ROOTS = {LIVE_ROOT: False, EXERCISE_ROOT: True}
+_SAID = {
+    one.value: one
+    for one in (Message.REPORT, Message.HELLO, Message.PING, Message.STOCK, Message.PROOF, Message.ABOUT)
+}
 
 
 @dataclass(slots=True)
@@ -70,6 +77,8 @@ class Ingest:
         speakers: Speakers,
         staging: Staging,
         proofs: Proofs,
+        setups: Setups,
+        caretaking: Caretaking,
         health: Health,
         signers: Mapping[bool, Signer],
         rule: OrderRule,
@@ -77,6 +86,7 @@ class Ingest:
         self._clock, self._store, self._wire, self._estate = clock, store, wire, estate
         self._boards, self._ladder, self._speakers, self._health = boards, ladder, speakers, health
         self._staging, self._proofs = staging, proofs
+        self._setups, self._caretaking = setups, caretaking
         self._time = TimeAnswers(
             clock=clock, wire=wire, boards=boards, speakers=speakers, health=health, signers=signers, rule=rule
         )
@@ -100,32 +110,47 @@ class Ingest:
         if exercise is None or key is None:
             self._refuse("unknown_speaker", "", token)
             return
+        if kind == "gone":
+            self._speakers.gone(rest)
+            self._done(token)
+            return
+        message = _SAID.get(kind)
+        if message is None:
+            self._refuse("unknown_topic", rest, token)
+            return
         try:
-            if kind == "report":
-                self._report(
-                    decode_report(open_from_speaker(payload, Message.REPORT, exercise=exercise, key=key)), rest, token
-                )
-            elif kind == "hello":
-                hello = decode_hello(open_from_speaker(payload, Message.HELLO, exercise=exercise, key=key))
-                self._hello(hello, rest, exercise, received_us)
-            elif kind == "ping":
-                ping = decode_ping(open_from_speaker(payload, Message.PING, exercise=exercise, key=key))
-                self._ping(ping, rest, exercise, received_us)
-            elif kind == "stock":
-                stock = decode_stock(open_from_speaker(payload, Message.STOCK, exercise=exercise, key=key))
-                self._stock(stock, rest)
-            elif kind == "proof":
-                proof = decode_proof(open_from_speaker(payload, Message.PROOF, exercise=exercise, key=key))
-                self._proof(proof, rest, token)
-            elif kind == "gone":
-                self._speakers.gone(rest)
-                self._done(token)
+            said = self._opened(payload, message, exercise, rest, key)
+            if message is Message.REPORT:
+                self._report(decode_report(said), rest, token)
+            elif message is Message.HELLO:
+                self._hello(decode_hello(said), rest, exercise, received_us)
+            elif message is Message.PING:
+                self._ping(decode_ping(said), rest, exercise, received_us)
+            elif message is Message.STOCK:
+                self._stock(decode_stock(said), rest)
+            elif message is Message.PROOF:
+                self._proof(decode_proof(said), rest, token)
             else:
-                self._refuse("unknown_topic", rest, token)
+                self._about(decode_about(said), rest, token)
         except NotAuthentic:
             self._refuse("forged", rest, token)
         except BadMessage:
             self._refuse("malformed", rest, token)
+
+    def _opened(self, payload: bytes, message: Message, exercise: bool, speaker: str, key: bytes) -> bytes:
+        """What was made with the speaker's newest secret, or with the one before while that is taken.
+
+        :raises NotAuthentic, BadMessage:
+        """
+        try:
+            said = open_from_speaker(payload, message, exercise=exercise, key=key)
+        except NotAuthentic:
+            older = self._estate.older_key_of(speaker, self._clock.now_ms())
+            if older is None:
+                raise
+            return open_from_speaker(payload, message, exercise=exercise, key=older)
+        self._caretaking.heard(speaker)
+        return said
 
     def _forget_retained(self, topic: str, payload: bytes) -> None:
         self._health.count("reports_retained")
@@ -260,6 +285,17 @@ class Ingest:
             self._refuse("stale_stock", speaker, 0)
         else:
             self._staging.take(stock)
+
+    def _about(self, about: About, speaker: str, token: int) -> None:
+        if about.speaker != speaker:
+            self._refuse("forged", speaker, token)
+        elif not self._may_say(speaker, 1):
+            self._refuse("too_fast", speaker, token)
+        elif abs(self._clock.now_ms() - about.at_ms) > STALE_HELLO_MS:  # perhaps a recording; it says it again
+            self._refuse("stale_about", speaker, token)
+        else:
+            self._setups.take(about)
+            self._done(token)
 
     def _hello(self, hello: Hello, speaker: str, exercise: bool, received_us: int) -> None:
         if hello.speaker != speaker:

@@ -36,6 +36,7 @@ class EnrolmentRecord(Base):
     model: Mapped[str]
     firmware: Mapped[str]
     foreign_tries: Mapped[int]
+    generation: Mapped[int]
 
 
 class GroupRecord(Base):

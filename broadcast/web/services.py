@@ -13,6 +13,7 @@ from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import Assets
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.care import Care
 from broadcast.service.drafts import Drafts
 from broadcast.service.drills import Drills
 from broadcast.service.effects import Effects
@@ -59,6 +60,7 @@ class Services:
     drafts: Drafts
     drills: Drills
     effects: Effects
+    care: Care
     wall: Wall
     latency: Latency
     proofs: Proofs

@@ -40,6 +40,7 @@ def _estate() -> None:
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("firmware", sa.Text(), nullable=False),
         sa.Column("foreign_tries", sa.BigInteger(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_enrolment"),
         sa.UniqueConstraint("code_hash", name="uq_enrolment_code_hash"),
     )

@@ -1,0 +1,27 @@
+"""All that looks after the speaker estate, as one thing to be handed over."""
+
+from dataclasses import dataclass
+
+from broadcast.service.caretaking import Caretaking
+from broadcast.service.enrolments import Enrolments
+from broadcast.service.estate_tests import EstateTests
+from broadcast.service.expiry import Expiry
+from broadcast.service.groups import Groups
+from broadcast.service.setups import Setups
+from broadcast.service.troubles import Troubles
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """
+    :param keys_print: by which people compare which server a box talks to.
+    """
+
+    setups: Setups
+    caretaking: Caretaking
+    enrolments: Enrolments
+    groups: Groups
+    tests: EstateTests
+    troubles: Troubles
+    expiry: Expiry
+    keys_print: str
