@@ -88,5 +88,8 @@ class Shifts:
     def save(self, shift: Shift) -> None:
         self.rows[shift.id] = shift
 
+    def unended(self) -> Sequence[Shift]:
+        return [one for _, one in sorted(self.rows.items(), reverse=True) if one.ended_ms is None]
+
     def page(self, *, before: str | None, limit: int) -> Sequence[Shift]:
         return [one for name, one in sorted(self.rows.items(), reverse=True) if before is None or name < before][:limit]

@@ -72,12 +72,14 @@ class Signal:
     :param key: of this one thing, for as long as it is wrong: a speaker, a broadcast, a condition.
     :param name: for people.
     :param facts: what the sentence needs.
+    :param rank: where it is not that of its cause.
     """
 
     kind: str
     key: str
     area: str
     name: str = ""
+    rank: Rank | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -279,7 +281,7 @@ class _Books:
         alarm = Alarm(
             id=self._new_id(),
             kind=kind,
-            rank=self._cause(kind).rank,
+            rank=min(one.rank or self._cause(kind).rank for one in signals),
             scope=Scope.ONE,
             area=signals[0].area,
             facts=facts,

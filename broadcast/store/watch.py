@@ -117,6 +117,10 @@ class Shifts:
         )
         self._session.flush()
 
+    def unended(self) -> Sequence[Shift]:
+        query = select(ShiftRecord).where(ShiftRecord.ended_ms.is_(None)).order_by(ShiftRecord.id.desc())
+        return [_shift(row) for row in self._session.scalars(query)]
+
     def page(self, *, before: str | None, limit: int) -> Sequence[Shift]:
         query = select(ShiftRecord).order_by(ShiftRecord.id.desc()).limit(limit)
         if before is not None:

@@ -170,6 +170,9 @@ async def test_shifts_come_back_as_they_went_in(store: Store) -> None:
         await store.write(lambda tx, one=one: tx.shifts.save(one))  # type: ignore[misc]
     assert await store.read(lambda tx: tx.shifts.page(before=None, limit=9)) == [second, first]
     assert await store.read(lambda tx: tx.shifts.page(before=second.id, limit=9)) == [first]
+    ended = replace(first, ended_ms=7)
+    await store.write(lambda tx: tx.shifts.save(ended))
+    assert await store.read(lambda tx: tx.shifts.unended()) == [second]
 
 
 # ---- two programs at once ---------------------------------------------------------------------------------------------------

@@ -16,4 +16,5 @@ class Alarms(Protocol):
 
 class Shifts(Protocol):
     def save(self, shift: Shift) -> None: ...  # by id; a new one is added
+    def unended(self) -> Sequence[Shift]: ...  # the current one and offers; newest first
     def page(self, *, before: str | None, limit: int) -> Sequence[Shift]: ...
