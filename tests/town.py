@@ -60,6 +60,7 @@ CHIEF = Officer("chief", "值班长", Role.ADMINISTRATOR, CITY)
 DUTY = Officer("duty", "王芳", Role.DUTY, CITY)
 MAY_BROADCAST = Grant("granted", STARTS | {Verb.PLAN_PROGRAMME}, TOWNSHIP, 0, 2**53, "chief")
 TOWN_DUTY = Officer("town", "李强", Role.DUTY, TOWNSHIP, (MAY_BROADCAST,))
+APPROVER = Officer("approver", "赵敏", Role.APPROVER, CITY)
 VIEWER = Officer("viewer", "访客", Role.VIEWER, CITY)
 
 
@@ -232,7 +233,7 @@ async def town(
     bytes_per_s: int = 0,
     second_person: bool = False,
 ) -> AsyncIterator[Town]:
-    """Zunhua with 718 speakers of which nothing is known yet, and four officers with one password.
+    """Zunhua with 718 speakers of which nothing is known yet, and five officers with one password.
 
     :param workshop: what takes uploaded sounds apart; a quick stand-in unless named.
     :param second_person: the approval policy as delivered; without, one officer is enough for everything.
@@ -244,7 +245,7 @@ async def town(
     def furnish(tx: object) -> None:
         tx.areas.replace(_tree)  # type: ignore[attr-defined]
         tx.speakers.add(zunhua_speakers(_tree))  # type: ignore[attr-defined]
-        for officer in (CHIEF, DUTY, TOWN_DUTY, VIEWER):
+        for officer in (CHIEF, DUTY, TOWN_DUTY, APPROVER, VIEWER):
             tx.accounts.add(Account(officer, hashed))  # type: ignore[attr-defined]
 
     await store.write(furnish)
@@ -327,7 +328,6 @@ async def town(
     )
     await governance.load()
     officers = Officers(clock=clock, store=store, hasher=used, live=broadcasts.live, rules=accounts or AccountRules())
-    services = Services(
     care = await care_for(
         clock=clock,
         store=store,
@@ -339,9 +339,10 @@ async def town(
         master=b"\3" * 32,
         on_change=lambda: speakers.expect(estate.speakers),
     )
+    services = Services(
         clock=clock,
-        broadcasts=broadcasts,
         care=care,
+        broadcasts=broadcasts,
         boards=boards,
         estate=estate,
         speakers=speakers,

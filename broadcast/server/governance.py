@@ -119,6 +119,7 @@ def govern(  # the composition root in small: everything by name
             speakers=speakers,
             proofs=proofs,
             passed=passed,
+            changed=lambda: feed.spoke(()),
         ),
         effects=Effects(
             clock=clock,

@@ -48,6 +48,7 @@ class Drills:
     """Holds them and keeps the results.
 
     :param passed: told of everyone who held a drill or acknowledged it in time, when it was passed.
+    :param changed: told when one begins, ends, or somebody acknowledges it.
     """
 
     def __init__(
@@ -62,9 +63,11 @@ class Drills:
         speakers: Speakers,
         proofs: Proofs,
         passed: Passed = nobody,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock, self._store, self._estate, self._plans, self._policy = clock, store, estate, plans, policy
-        self._ladder, self._speakers, self._proofs, self._passed = ladder, speakers, proofs, passed
+        self._ladder, self._speakers, self._proofs = ladder, speakers, proofs
+        self._passed, self._changed = passed, changed
         self._running: dict[str, Run] = {}
         self._last: dict[str, Run] = {}  # of each plan, the last that ended
 
@@ -193,6 +196,7 @@ class Drills:
             self._last[run.script.plan] = run
         else:
             self._running[run.id] = run
+        self._changed()
         return run
 
     async def _finish(self, run: Run, *, by: str) -> Run:

@@ -11,6 +11,7 @@ from aiohttp import web
 from broadcast.domain.errors import BroadcastError
 from broadcast.web import (
     account_changes,
+    approvals,
     as_run,
     assets,
     assets_api,
@@ -22,6 +23,9 @@ from broadcast.web import (
     desk_endings,
     desk_sound,
     desk_templates,
+    drafts,
+    drills,
+    effects,
     estate,
     events,
     health,
@@ -30,6 +34,8 @@ from broadcast.web import (
     live_api,
     me,
     officers,
+    plans,
+    policies,
     programme_pages,
     programmes,
     session,
@@ -84,6 +90,12 @@ def make_api() -> Api:
         programmes.api,
         as_run.api,
         estate.api,
+        approvals.api,
+        effects.api,
+        plans.api,
+        policies.api,
+        drafts.api,
+        drills.api,
         events.api,
     ):
         api.operations += part.operations

@@ -275,4 +275,9 @@ def state_of(services: Services, officer: Officer) -> dict[str, Any]:
             {"name": one.name, "since": one.since_ms, "facts": dict(one.facts)} for one in services.health.conditions
         ],
         "wire_up": services.wire_up(),
+        "approvals": services.approvals.counts(by=officer),
+        "drills": [
+            {"id": one.id, "title": one.script.title, "ends": one.ends_ms}
+            for one in services.drills.running(by=officer)
+        ],
     }

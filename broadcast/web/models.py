@@ -120,12 +120,14 @@ class AllClear(In):
 class Done(BaseModel):
     """What an act led to.
 
-    `repeated`: the same request came before (or there was nothing left to do), and nothing was done again.
+    `repeated`: the same request came before (or there was nothing left to do), and nothing was done again. `approval`: it waits for
+    a second person under this id, and nothing is on the air; empty when it is.
     """
 
     id: str
     ids: list[str]
     repeated: bool
+    approval: str = ""
 
 
 class BroadcastOut(BaseModel):

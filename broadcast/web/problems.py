@@ -66,6 +66,7 @@ from broadcast.web.errors import (
     UnsupportedBody,
     WrongMethod,
 )
+from broadcast.web.governance_problems import GOVERNANCE
 from broadcast.web.uploads import UploadBroken
 from broadcast.web.words import Words
 
@@ -150,6 +151,7 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     SpeechFailed: (S.SERVICE_UNAVAILABLE, "speech-failed"),
     StoreUnavailable: (S.SERVICE_UNAVAILABLE, "store-unavailable"),
     StoreInDoubt: (S.SERVICE_UNAVAILABLE, "store-in-doubt"),
+    **GOVERNANCE,
 }
 RETRY_AFTER_S = {StoreUnavailable: 5, StoreInDoubt: 5, SpeechFailed: 30}
 
