@@ -46,10 +46,10 @@ class Streams:
     def enter(self, officer: str, request: web.Request) -> asyncio.Task[Any]:
         """:raises TooManyStreams: this officer has enough of them. One whose window has closed counts no more."""
         mine = self._open.setdefault(officer, {})
-        for task, its_request in list(mine.items()):  # it would notice by itself when it writes: up to TICK_S later
+        for old, its_request in list(mine.items()):  # it would notice by itself when it writes: up to TICK_S later
             if its_request.transport is None or its_request.transport.is_closing():
-                del mine[task]
-                task.cancel()
+                del mine[old]
+                old.cancel()
         if len(mine) >= MOST_STREAMS:
             raise TooManyStreams(MOST_STREAMS)
         task = asyncio.current_task()
