@@ -163,7 +163,7 @@ def areas_of(officer: Officer, verb: Verb, *, now_ms: int) -> tuple[str, ...]:
     if officer.verbs is not None:
         return (officer.area,) if verb in officer.verbs else ()
     own = verb in RIGHTS[officer.role] and (officer.level >= Level.CITY or verb not in BROADCASTING)
-    granted = [one.area for one in officer.grants if _gives(one, verb) and one.holds(now_ms)]
+    granted = [one.area for one in officer.grants if now_ms and _gives(one, verb) and one.holds(now_ms)]
     return tuple(dict.fromkeys([officer.area, *granted] if own else granted))
 
 

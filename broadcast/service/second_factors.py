@@ -74,7 +74,7 @@ class SecondFactors:
 
         if not await self._store.write(work):
             raise WrongCode
-        return secret, pyotp.TOTP(secret).provisioning_uri(officer, issuer_name=ISSUER)
+        return secret, pyotp.TOTP(secret, name=officer, issuer=ISSUER).provisioning_uri()
 
     async def confirm(self, officer: str, code: str) -> list[str]:
         """Put it to use; the codes for paper are told once and kept as hashes.
