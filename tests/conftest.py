@@ -14,9 +14,8 @@ import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import settings
 
-settings.register_profile(
-    "unhurried", settings(deadline=None)
-)  # an example that takes long says how busy the machine is
+# An example that takes long says how busy the machine is.
+settings.register_profile("unhurried", settings(deadline=None))
 settings.load_profile("unhurried")
 
 TAKES = 3
@@ -39,7 +38,7 @@ REAL_TIME = (
     "system/test_sound.py",
     "system/test_whole.py",
 )
-ALONE = (*REAL_TIME, "system/test_floods.py")
+ALONE = (*REAL_TIME, "system/test_floods.py", "web/test_hostile.py")
 FIRST = (  # a few tests that take long: begun last they would keep one core waiting for another
     "system/test_kills.py",
     "endpoints/test_simulator_programmes.py",

@@ -94,6 +94,7 @@ async def test_calls_that_wait_share_a_commit_up_to_its_size(writer: Writer, tra
     assert transactions.sizes == [0, 3_000, 3_000, 1_500, 5_000]
 
 
+@pytest.mark.alone
 async def test_commits_of_reports_keep_their_distance(transactions: Transactions) -> None:
     paced = Writer(transactions, pace_s=0.3)
     paced.start()

@@ -352,6 +352,7 @@ async def test_it_listens_at_once_and_leaves_nothing_behind(broker: ManagedBroke
     assert broker.health().alarms == ("broker-down",)
 
 
+@pytest.mark.alone
 async def test_mosquitto_starts_quickly(tmp_path: Path) -> None:
     began = time.perf_counter()
     async with running("mosquitto", tmp_path):
