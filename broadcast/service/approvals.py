@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 
 SPOKEN_WITHIN_S = 10.0  # of an emergency; then its tone alone is asked for
 MOST_WAITING = 20  # of one officer
+TOLD_S = 600.0  # so long the desk shows that a request ran out
 TOKEN = "token:"  # noqa: S105  before a machine's name
 
 
@@ -81,6 +82,7 @@ class Approvals:
         self._clock, self._store, self._estate, self._broadcasts = clock, store, estate, broadcasts
         self._sounds, self.policy, self._bell, self._changed = sounds, policy, bell, changed
         self._open: dict[str, Request] = {}
+        self._told_until = float("inf")  # that nobody decided in time
 
     async def load(self) -> None:
         """Read the policy and what waits."""
@@ -243,6 +245,9 @@ class Approvals:
     async def tick(self) -> None:
         """What deadlines make of those that wait; call every second."""
         now_ms = self._clock.now_ms()
+        if self._clock.monotonic() >= self._told_until:
+            self._told_until = float("inf")
+            self._bell.clear("approval-expired")
         for request in list(self._open.values()):
             done = expire(request, now_ms=now_ms)
             if done is request:
@@ -265,6 +270,7 @@ class Approvals:
                 done = replace(done, stage=Stage.REFUSED, reason=str(err)[:300])
         await self._save(done, verb="expire", by="", detail=done.reason or "deadline")
         self._bell.raise_("approval-expired", headline=done.headline, officer=done.author)
+        self._told_until = self._clock.monotonic() + TOLD_S
 
     # ---- questions ------------------------------------------------------------------------------------------------------
 
@@ -278,6 +284,11 @@ class Approvals:
     def open(self, *, by: Officer) -> list[Request]:
         """Those that wait for somebody, oldest first, as far as this officer sees them."""
         return [one for _, one in sorted(self._open.items()) if self._sees(one, by)]
+
+    @property
+    def requests(self) -> list[Request]:
+        """All that wait for a decision or a review, for whoever raises alarms."""
+        return list(self._open.values())
 
     async def page(self, *, by: Officer, before: str | None, limit: int) -> tuple[list[Request], str | None]:
         """All that were ever made, newest first, less those not for this officer's eyes; and where the next page begins."""

@@ -59,9 +59,13 @@ class ApprovalPolicy:
         asked = asked_of(command, level=level, source=source, tree=self._estate.tree, homes=homes)
         return (self.now.policy if self.second_person else ALONE).rule_for(asked)
 
+    def demand(self, command: StartBroadcast, *, by: Officer, source: Source = Source.TEXT) -> Demand:
+        """What is asked when this officer sends it."""
+        return self.rule_for(command, level=by.level, source=source).demand
+
     def must_be_free(self, command: StartBroadcast, *, by: Officer) -> None:
         """:raises ApprovalNeeded: words of an officer that a second person has to hear first."""
-        if self.rule_for(command, level=by.level, source=Source.TEXT).demand is Demand.SECOND_PERSON:
+        if self.demand(command, by=by) is Demand.SECOND_PERSON:
             raise ApprovalNeeded
 
     async def history(self, *, by: Officer) -> Sequence[PolicyVersion]:

@@ -17,9 +17,11 @@ from broadcast.web import (
     assets_api,
     assets_page,
     broadcasts,
+    care,
     composing,
     console_files,
     desk,
+    desk_approvals,
     desk_endings,
     desk_sound,
     desk_templates,
@@ -90,6 +92,7 @@ def make_api() -> Api:
         programmes.api,
         as_run.api,
         estate.api,
+        care.api,
         approvals.api,
         effects.api,
         plans.api,
@@ -127,6 +130,7 @@ def make_app(
     live.add_to(app)
     desk.add_to(app)
     desk_endings.add_to(app)
+    desk_approvals.add_to(app)
     desk_sound.add_to(app)
     desk_templates.add_to(app)
     app.on_response_prepare.append(_secured)

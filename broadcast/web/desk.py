@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from aiohttp import web
 
+from broadcast.domain.approval_policy import Demand
 from broadcast.domain.broadcasts import Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
@@ -134,16 +135,13 @@ async def start(request: web.Request) -> web.Response:
     if must_type_number(command, reached) and (not wanted.isdigit() or str(fields.get("typed", "")).strip() != wanted):
         return await _confirm_page(request, officer, draft, command, reached, key=key, wrong=True)
     once = OnceKey.of(key, "desk", draft.hidden()) if key else None
-    service = request.app[SERVICES].broadcasts
+    approvals = request.app[SERVICES].approvals
     try:
-        if draft.update:
-            outcome = await service.update(draft.update, command, by=officer, once=once)
-        else:
-            outcome = await service.start(command, by=officer, once=once)
+        outcome = await approvals.submit(command, by=officer, once=once, replaces=draft.update)
     except SoundChanged as err:
         key = secrets.token_urlsafe(18)
         return await _confirm_page(request, officer, draft, command, reached, key=key, changed=err)
-    return go(f"{HOME}/broadcasts/{outcome.ids[0]}")
+    return go(f"{HOME}/approvals/{outcome.approval}" if outcome.approval else f"{HOME}/broadcasts/{outcome.ids[0]}")
 
 
 def _checked(request: web.Request, officer: Officer, draft: Draft) -> tuple[Draft, StartBroadcast, Reached]:
@@ -226,6 +224,7 @@ async def _confirm_page(
         where=target_words(services.estate, command),
         key=key,
         typed=must_type_number(command, reached),
+        second_person=services.policy.demand(command, by=officer) is Demand.SECOND_PERSON,
         wrong=wrong,
     )
 
