@@ -18,7 +18,7 @@ from broadcast.domain.contention import Cause, Effect
 from broadcast.domain.occurrences import Span, sound_ms
 from broadcast.domain.programmes import NOTHING_YET, AreaPlan, Content, DayRule, Programme
 from broadcast.domain.quiet_spans import quiet_spans
-from broadcast.domain.wall_time import WallClock
+from broadcast.domain.wall_time import WallClock, wall_time
 from endpoints.arbitration import DAY_MS, QuietHours
 from endpoints.protocol import Order, OrderRule
 
@@ -104,16 +104,24 @@ class Preview:
 
     :param count: occurrences in the span looked at.
     :param villages: how many it means.
-    :param unannounced: years of the span whose holidays nobody has announced, when its day rule needs them.
+    :param from_ms, until_ms: the span that was looked at; of what lies outside it nothing is said.
+    :param goes_on: it may sound after that, too.
+    :param unannounced: years in which it may sound, of those looked at, whose holidays nobody has announced, when its day
+        rule needs them.
+    :param over: it never begins again: saving it would be refused.
     """
 
     count: int
     villages: int
+    from_ms: int
+    until_ms: int
+    goes_on: bool
     clashes: tuple[Clash, ...] = ()
     quiet: tuple[InQuietHours, ...] = ()
     over_budget: tuple[OverBudget, ...] = ()
     overrun: Overrun | None = None
     unannounced: tuple[int, ...] = ()
+    over: bool = False
 
 
 def preview(
@@ -161,11 +169,14 @@ def preview(
     return Preview(
         count=sum(len(slot.starts) for slot in slots),
         villages=audience.where(place for places in groups.values() for place in places).villages,
+        from_ms=from_ms,
+        until_ms=until_ms,
+        goes_on=_goes_on(programme, until_ms),
         clashes=tuple(_folded(plan, _lines(plan, groups, clock, about=0), audience, about=0)),
         quiet=tuple(_in_quiet_hours(programme, [start for slot in slots for start in slot.starts], quiet, clock)),
         over_budget=over_budget(plan, groups, audience, plans, about=0, quiet=quiet),
         overrun=Overrun(programme.length_ms, sounds_ms) if too_long else None,
-        unannounced=_unannounced(programme, calendar, [day for slot in slots for day in (slot.days[0], slot.days[-1])]),
+        unannounced=_unannounced(programme, calendar, from_ms, until_ms),
     )
 
 
@@ -305,7 +316,19 @@ def _in_quiet_hours(
         yield InQuietHours(When(_time_of_day(begins), _time_of_day(ends), dates))
 
 
-def _unannounced(programme: Programme, calendar: Calendar, days: Sequence[date]) -> tuple[int, ...]:
-    if programme.pattern.rule is DayRule.EVERY or not days:
+def _unannounced(programme: Programme, calendar: Calendar, from_ms: int, until_ms: int) -> tuple[int, ...]:
+    """By the days on which it may sound, not by those found: in a year without its holidays none is found."""
+    pattern = programme.pattern
+    if pattern.rule is DayRule.EVERY:
         return ()
-    return calendar.unannounced(min(days), max(days))
+    first = max(pattern.first, wall_time(programme.zone, from_ms).date())
+    last = wall_time(programme.zone, until_ms - 1).date()
+    return calendar.unannounced(first, last if pattern.last is None else min(last, pattern.last))
+
+
+def _goes_on(programme: Programme, until_ms: int) -> bool:
+    pattern = programme.pattern
+    day = wall_time(programme.zone, until_ms).date()
+    if not pattern.weekdays:
+        return any(one >= day for one in pattern.dates_in)
+    return pattern.last is None or pattern.last >= day

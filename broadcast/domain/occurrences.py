@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, time
 from functools import lru_cache
 from itertools import compress, repeat
@@ -15,6 +16,7 @@ from broadcast.domain.wall_time import instant_ms, midnight_ms, wall_time
 from endpoints.protocol import MAX_REPEATS, TONE_MS, Kind, Order, Part, Severity
 
 FADE_MS = 3_000
+SEARCHED_MS = 2 * 366 * 86_400_000  # a pattern with weekdays, and at most 366 dates out, has begun by then
 LONGEST_MS = 25 * 3_600_000  # the longest slot and the latest start behind each other
 ORDER_ID = re.compile(r"P([0-7][0-9A-HJKMNP-TV-Z]{25})-([0-9]{12})")
 KINDS = tuple(DayKind)
@@ -75,6 +77,35 @@ def occurrences(programmes: Iterable[Programme], calendar: Calendar, from_ms: in
             found.extend(map(tuple.__new__, repeat(Occurrence), rows))  # half a million: a third of calling the class
     found.sort(key=itemgetter(0))
     return found
+
+
+def next_start_ms(programme: Programme, calendar: Calendar, from_ms: int) -> int | None:
+    """When it begins first from then on, paused or not; None when it never does, or nobody knows yet on which days."""
+    pattern, zone = programme.pattern, programme.zone
+    wanted = replace(programme, paused=False)
+    now = wall_time(zone, from_ms).date()
+    later = sorted(day for day in pattern.dates_in if day >= now)
+    begins = [max(pattern.first, now), *([later[0]] if later else ())]
+    spans = [(max(from_ms, _midnight_ms(zone, day)), _midnight_ms(zone, day) + SEARCHED_MS) for day in begins]
+    starts = [one for span in spans for one in Span(calendar, *span).starts(wanted) if one.instants]
+    return min((one.instants[0] for one in starts), default=None)
+
+
+def is_over(programme: Programme, calendar: Calendar, now_ms: int) -> bool:
+    """It never begins again; what could begin now, if late, still does. A day that may yet be announced is none that is over."""
+    pattern = programme.pattern
+    if next_start_ms(programme, calendar, now_ms - programme.latest_start_s * 1_000) is not None:
+        return False
+    if pattern.rule is DayRule.EVERY or not pattern.weekdays:
+        return True
+    first = max(pattern.first, wall_time(programme.zone, now_ms).date())
+    return pattern.last is not None and not calendar.unannounced(first, pattern.last)
+
+
+def _midnight_ms(zone: str, day: date) -> int:
+    """When the day begins there; of a day that the zone left out, when it would have in Greenwich."""
+    found = instant_ms(zone, day, time())
+    return found if found is not None else (day.toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000
 
 
 class Starts(NamedTuple):

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import time
 
 from ulid import ULID
 
@@ -16,6 +17,7 @@ from broadcast.domain.broadcasts import Fault, InvalidRequest, day_of
 from broadcast.domain.calendar import DayEntry, check_entries
 from broadcast.domain.conflicts import Preview, preview
 from broadcast.domain.errors import BroadcastError
+from broadcast.domain.occurrences import LONGEST_MS, is_over, next_start_ms
 from broadcast.domain.officers import Officer, Verb
 from broadcast.domain.programme_boards import Overfull, Plan, overfull
 from broadcast.domain.programme_checks import check_area_plan, check_programme
@@ -31,6 +33,7 @@ from broadcast.domain.programmes import (
     as_of_today,
 )
 from broadcast.domain.rights import may
+from broadcast.domain.wall_time import instant_ms
 from broadcast.service.boards import Boards
 from broadcast.service.estate import Estate
 from broadcast.service.health import Health
@@ -45,7 +48,7 @@ from endpoints.protocol import MAX_SLOTS, OrderRule, Part
 log = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
-PREVIEW_DAYS = 28
+PREVIEW_DAYS = 366  # a whole year from its first time on, whichever year it is
 
 
 class PlanChanged(BroadcastError):
@@ -155,6 +158,7 @@ class Programmes:
         """What it would meet: who wins, where and why. Nothing is stored.
 
         :param replaces: id of the programme that it is the next version of.
+        :param days: so many are looked at from its first time on, or from now on when it has begun.
         :raises InvalidRequest, AreaNotGranted, RoleNotGranted, ProgrammeBoardFull: as saving it would.
         """
         self._may_plan(by)
@@ -171,13 +175,14 @@ class Programmes:
         live = [one.order for one in self._live.carried.values() if one.is_live(now_ms)]
 
         def work() -> Preview:
-            return preview(
+            first_ms = next_start_ms(made, plan.calendar, now_ms) or max(now_ms, _begin_ms(made))
+            found = preview(
                 as_of_today(made, plan.tree),
                 others,
                 tree=plan.tree,
                 calendar=plan.calendar,
-                from_ms=now_ms,
-                until_ms=now_ms + days * DAY_MS,
+                from_ms=max(now_ms, first_ms - LONGEST_MS),  # with what sounds already when it begins
+                until_ms=first_ms + days * DAY_MS,
                 contents=contents,
                 plans=plan.plans.values(),
                 live=live,
@@ -185,6 +190,7 @@ class Programmes:
                 quiet=self._quiet,
                 rule=self._rule,
             )
+            return replace(found, over=is_over(made, plan.calendar, now_ms))
 
         return await asyncio.to_thread(work)
 
@@ -345,6 +351,8 @@ class Programmes:
         self, made: Programme, revision: int | None, *, by: Officer, verb: str, once: OnceKey | None
     ) -> Saved:
         self._must_be_right(made, by)
+        if is_over(made, self._boards.plan.calendar, self._clock.now_ms()):
+            raise InvalidRequest([Fault("pattern.last" if made.pattern.last else "pattern.dates_in", "is-over")])
         version = Version(made, self._clock.now_ms(), by.name, await self._content(made))
         await self._must_fit(version)
         return await self._commit(version, revision, by=by, verb=verb, once=once)
@@ -394,6 +402,11 @@ class Programmes:
             return None
         kept = await self._store.read(lambda tx: tx.answers.get(by.name, once.key))
         return None if kept is None else _repeat(kept, once)
+
+
+def _begin_ms(programme: Programme) -> int:
+    """The first day on which it may sound; nobody knows yet on which it will."""
+    return instant_ms(programme.zone, programme.pattern.first, time()) or 0
 
 
 def _repeat(kept: KeptAnswer, once: OnceKey) -> Saved:

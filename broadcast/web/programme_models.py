@@ -352,10 +352,18 @@ class OverrunOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """What a programme would do to the plan. `count` occurrences in the days looked at; without faults it may be saved."""
+    """What a programme would do to the plan from `looked_from` until `looked_until`, in which it begins `count` times.
+
+    `goes_on`: it may sound after that, too, and what it meets there was not looked at. `over`: it never begins again, and
+    saving it would be refused.
+    """
 
     count: int
     villages: int
+    looked_from: str
+    looked_until: str
+    goes_on: bool
+    over: bool
     clashes: list[ClashOut]
     quiet: list[WhenOut]
     over_budget: list[OverBudgetOut]
@@ -367,6 +375,10 @@ class PreviewOut(BaseModel):
         return cls(
             count=one.count,
             villages=one.villages,
+            looked_from=rfc3339(one.from_ms),
+            looked_until=rfc3339(one.until_ms),
+            goes_on=one.goes_on,
+            over=one.over,
             clashes=clashes,
             quiet=[WhenOut.of(quiet.when) for quiet in one.quiet],
             over_budget=[

@@ -85,7 +85,7 @@ async def add_programme(call: Call, body: ProgrammeIn) -> SavedOut:
 async def preview_programme(call: Call, query: PreviewQuery, body: ProgrammeIn) -> PreviewOut:
     """What it would meet in its first year: who wins, where and why, as the speakers would decide. Nothing is stored.
 
-    `from` and `until` say what was looked at; `goes_on` that it may sound after that, where nothing was looked at.
+    `looked_from` and `looked_until` say what was looked at; `goes_on` that it may sound after that, where nothing was looked at.
     """
     draft, replaces = body.programme(call.officer.area), query.replaces or ""
     found = await call.services.programmes.preview(draft, by=call.officer, replaces=replaces, days=query.days)

@@ -67,6 +67,11 @@ def seen(one: Programme, *others: Programme, **more: object) -> Preview:
     return preview(one, others, tree=TREE, calendar=CALENDAR, **span)  # type: ignore[arg-type]
 
 
+def nothing(count: int) -> Preview:
+    """Nothing is in its way."""
+    return Preview(count=count, villages=5, from_ms=FROM, until_ms=FROM + 7 * DAY_MS, goes_on=True)
+
+
 def at(text: str) -> time:
     return time.fromisoformat(text)
 
@@ -75,7 +80,7 @@ def at(text: str) -> time:
 
 
 def test_a_programme_that_meets_nobody_has_nothing_to_show_but_how_often_and_where_it_sounds() -> None:
-    assert seen(programme(1), programme(2, "08:30"), programme(3, "07:30", owner=EAST)) == Preview(count=7, villages=5)
+    assert seen(programme(1), programme(2, "08:30"), programme(3, "07:30", owner=EAST)) == nothing(7)
 
 
 def test_the_countys_new_programme_learns_where_a_townships_own_interrupts_it_and_why() -> None:
@@ -428,7 +433,25 @@ def test_the_longest_programme_still_sounds_when_it_is_asked_for_that_much_earli
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_span_in_which_it_never_sounds_is_empty(count: int) -> None:
     one = on(programme(1), first=date(2027, 1, 1))
-    assert seen(one, *[programme(2)] * count) == Preview(count=0, villages=5)
+    assert seen(one, *[programme(2)] * count) == nothing(0)
+
+
+def test_a_year_without_its_holidays_is_named_though_nothing_in_it_is_found() -> None:
+    years = {"from_ms": utc_ms(2027, 1, 1), "until_ms": utc_ms(2028, 1, 30)}
+    holidays = on(programme(1), rule=DayRule.HOLIDAYS, first=date(2027, 1, 30))
+    assert (seen(holidays, **years).count, seen(holidays, **years).unannounced) == (0, (2027, 2028))
+    workdays = on(holidays, rule=DayRule.WORKDAYS, last=date(2027, 12, 31))
+    assert seen(workdays, **years).unannounced == (2027,)
+    assert seen(on(holidays, rule=DayRule.EVERY), **years).unannounced == ()
+
+
+def test_what_may_sound_after_the_span_is_said() -> None:
+    last = FROM + 7 * DAY_MS
+    assert seen(programme(1)).goes_on
+    assert not seen(on(programme(1), last=WEEK[-1])).goes_on
+    assert seen(on(programme(1), last=WEEK[-1] + timedelta(days=1))).goes_on
+    assert not seen(on(programme(1), weekdays=frozenset(), dates_in=frozenset({WEEK[2]}))).goes_on
+    assert seen(programme(1)).until_ms == last
 
 
 def test_midnight_in_greenwich_is_no_border() -> None:

@@ -317,6 +317,44 @@ async def test_the_preview_names_who_wins_and_stores_nothing() -> None:
         assert (await plan.preview(daily(at), by=DUTY, replaces=county.programme)).clashes == ()
 
 
+async def test_the_preview_looks_a_whole_year_from_the_first_time_on_and_says_so() -> None:
+    async with town() as there:
+        plan = there.services.programmes
+        far = Pattern((time(9),), date(2027, 2, 1))
+        first = await plan.add(replace(daily(areas=(TOWNSHIP,), owner=TOWNSHIP), pattern=far), by=DUTY)
+        twin = replace(daily(areas=(TOWNSHIP,), owner=TOWNSHIP), pattern=far)
+        found = await plan.preview(twin, by=DUTY)
+        assert (found.count, found.goes_on) == (366, True)
+        assert [clash.loser.programmes for clash in found.clashes] == [(first.programme,)]
+        assert beijing(found.from_ms).date() <= date(2027, 2, 1)
+        assert beijing(found.until_ms).date() == date(2028, 2, 2)
+        rule = replace(far, first=date(2027, 1, 30), rule=DayRule.WORKDAYS)
+        assert (await plan.preview(replace(twin, pattern=rule), by=DUTY)).unannounced == (2027, 2028)
+        rare = Pattern((time(9),), date(2026, 1, 1), weekdays=frozenset(), dates_in=frozenset({date(2030, 5, 1)}))
+        found = await plan.preview(replace(twin, pattern=rare), by=DUTY)
+        assert (found.count, found.goes_on, len(found.clashes)) == (1, False, 1)
+
+
+async def test_what_never_sounds_again_is_told_by_the_preview_and_not_saved() -> None:
+    async with town() as there:
+        plan = there.services.programmes
+        for pattern, field in (
+            (Pattern((time(9),), date(2020, 1, 1), date(2020, 2, 1)), "pattern.last"),
+            (
+                Pattern((time(9),), date(2020, 1, 1), weekdays=frozenset(), dates_in=frozenset({date(2020, 5, 1)})),
+                "pattern.dates_in",
+            ),
+        ):
+            gone = replace(daily(), pattern=pattern)
+            assert (await plan.preview(gone, by=DUTY)).over
+            with pytest.raises(InvalidRequest) as err:
+                await plan.add(gone, by=DUTY)
+            assert [(fault["field"], fault["code"]) for fault in err.value.errors] == [(field, "is-over")]
+        holidays = Pattern((time(9),), date(2090, 1, 1), rule=DayRule.HOLIDAYS)  # nobody knows them yet
+        assert not (await plan.preview(replace(daily(), pattern=holidays), by=DUTY)).over
+        assert plan.seen(DUTY) == []
+
+
 # ---- stop -------------------------------------------------------------------------------------------------------------------
 
 

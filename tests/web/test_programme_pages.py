@@ -22,7 +22,8 @@ async def test_from_the_list_over_the_form_and_the_conflicts_to_the_plan() -> No
             assert "县台整点" in listed.main.words and "县" in listed.main.words
             form = await person.opens(listed.link("/programmes/new"))
             asked = await person.sends(form.action(), filled(there, form, times="07:00"))
-            assert asked.status == 200 and "县台整点" in asked.main.words and "28 天内" in asked.main.words
+            assert asked.status == 200 and "县台整点" in asked.main.words and "查看范围" in asked.main.words
+            assert "那之后的冲突没有查看" in asked.main.words
             assert len(there.services.programmes.seen(CHIEF)) == 1
             saved = await person.sends(asked.action(), asked.sent())
             assert saved.path.startswith("/programmes/0") and "午间广播" in saved.main.words

@@ -121,6 +121,8 @@ async def test_the_preview_tells_who_wins_by_title() -> None:
         await client.post(f"{API}/programmes", json=body(there, title="县台"), headers=key)
         local = body(there, title="镇台", areas=[TOWNSHIP], owner=TOWNSHIP)
         found = await (await client.post(f"{API}/programmes/preview?days=7", json=local, headers=key)).json()
+        assert found["count"] == 7 and found["goes_on"] and not found["over"]
+        assert found["looked_from"] < found["looked_until"]
         clash = found["clashes"][0]
         assert clash["loser"]["titles"] == ["县台"] and clash["winner"]["new"] and not clash["loser"]["new"]
         assert (clash["cause"], clash["winner_has"], clash["loser_has"]) == ("band", "local-routine", "routine")
