@@ -42,6 +42,7 @@ from broadcast.service.ports.trail import ActFilter as ActFilter
 from broadcast.service.ports.trail import ActRow as ActRow
 from broadcast.service.ports.trail import Acts as Acts
 from broadcast.service.ports.trail import Checkpoints as Checkpoints
+from broadcast.service.ports.vault import Vault as Vault
 from broadcast.service.ports.watch import Alarms as Alarms
 from broadcast.service.ports.watch import Shifts as Shifts
 from endpoints.delivery import State
