@@ -20,7 +20,7 @@ from broadcast.service.programme_boards import ProgrammeBoards
 from broadcast.service.reach import Named, Reach, Reached, place_of
 from endpoints.arbitration import Listener, QuietHours, is_meant
 from endpoints.area_codes import TOWNSHIP, padded, significant
-from endpoints.protocol import Order, OrderRule
+from endpoints.protocol import TONE_MS, Order, OrderRule, Tone
 
 NEW = "effect"  # the id of an order that does not exist yet
 MS_A_CHARACTER = 250  # Mandarin at 160 words a minute; where nothing has been spoken yet
@@ -139,8 +139,8 @@ class Effects:
 
     def _cuts(self, order: Order, meant: Sequence[Speaker]) -> tuple[Cut, ...]:
         """What is in each other's way, with the new one on one side."""
-        until_ms = min(order.not_before_ms + order.sound_ms, order.not_after_ms)
-        order = replace(order, not_after_ms=until_ms)  # it is done when it has sounded, and the air is free again
+        if not order.asset:  # a tone alone is played through like a file of its length: then the air is free again
+            order = replace(order, tone=Tone.NONE, asset=GUESSED, asset_ms=TONE_MS[order.tone])
         others = self._in_the_way(order)
         groups: dict[tuple[int, ...], list[Speaker]] = {}
         for one in meant:

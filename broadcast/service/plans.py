@@ -7,7 +7,7 @@ from ulid import ULID
 
 from broadcast.clock import Clock
 from broadcast.domain.approval_policy import Source
-from broadcast.domain.broadcasts import Fault, InvalidRequest, StartBroadcast, check
+from broadcast.domain.broadcasts import Fault, InvalidRequest, StartBroadcast, check, check_targets, day_of
 from broadcast.domain.officers import Officer, Verb
 from broadcast.domain.plans import (
     MAX_PLANS,
@@ -190,6 +190,7 @@ class Plans:
         may(by, Verb.MANAGE_PLANS, exercise=None, now_ms=now_ms)
         others = [one.newest.plan for one in self._cards.values() if not one.newest.retired]
         faults = plan_faults(plan, others)
+        faults += check_targets(plan.command, self._estate.tree, self._estate.speakers.keys(), day_of(now_ms))
         if not faults:
             command = plan.command
             try:
