@@ -112,14 +112,14 @@ class Given:
     provisioning: Provisioning
     ca_pem: str
 
-    def save(self, folder: Path) -> Path:
+    def save(self, folder: Path, name: str = FILE) -> Path:
         """Keep it there, with mode 0600, whole or not at all; the provisioning file. :raises OSError:"""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.ca_pem:
             beside = folder / f".{CA_FILE}.new"
             beside.write_text(self.ca_pem, encoding="ascii")
             beside.replace(folder / CA_FILE)
-        path = folder / FILE
+        path = folder / name
         write_provisioning(path, self.provisioning)
         return path
 

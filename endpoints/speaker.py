@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 
@@ -19,11 +20,14 @@ from audio_assets.cache import AssetCache
 from audio_assets.pcm import FRAME_BYTES
 from endpoints.box import Box
 from endpoints.ear import hearing_with
+from endpoints.effects import Make
+from endpoints.enrolling import Asking, Given, NotEnrolled, Refused, invitation_of, print_of, redeem, renew
 from endpoints.fetch import AssetFetcher
 from endpoints.kept import KeptFile
 from endpoints.live_output import LiveOutput
+from endpoints.proof import Ear
 from endpoints.proving import Proving
-from endpoints.provisioning import Provisioning
+from endpoints.provisioning import Provisioning, read_single
 from endpoints.sealing import asset_pass
 from endpoints.sinks import NoSoundCard, NullSink, Sink, open_sink
 from endpoints.voice import Voice
@@ -31,6 +35,9 @@ from endpoints.voice_output import OnError, OnTime, VoiceOutput
 
 ASSET_CACHE_BYTES = 512 * 1024 * 1024  # 46 hours of speech at 24 kbit/s
 REOPEN_EVERY_FRAMES = 250  # 5 s
+RENEW_FIRST_S, RENEW_AT_MOST_S = 2.0, 600.0
+REFUSALS = ("broker refused: bad user or password", "broker refused: not authorised")
+EARS = {"sink": Ear.MONITOR, "monitor": Ear.MONITOR, "microphone": Ear.MICROPHONE}
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 log = logging.getLogger(__name__)
@@ -95,13 +102,23 @@ def open_or_await(spec: str) -> Sink:
 
 
 @asynccontextmanager
-async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink, ear: str = "") -> AsyncIterator[Box]:
+async def running_speaker(
+    provisioning: Provisioning,
+    *,
+    state: Path,
+    sink: Sink,
+    ear: str = "",
+    make: Make = Make(),  # noqa: B008  frozen
+    amplifier: Path | None = None,
+) -> AsyncIterator[Box]:
     """A real speaker, from switching on to an orderly leave.
 
     :param provisioning: of this one box; its first speaker is meant.
     :param state: what survives a power cut, and the cache of sound files.
     :param sink: closed at the end.
     :param ear: what proves what was played: `sink`, `monitor:DEVICE` or `microphone:DEVICE`; empty for none.
+    :param make: what it says of itself.
+    :param amplifier: a file in which whatever drives the amplifier keeps `ok` or anything else; None: nobody looks.
     :raises FolderInUse: another process runs with it.
     :raises OSError: the folder can't be used.
     """
@@ -124,13 +141,14 @@ async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink
             await output.start()
             try:
                 box = Box(
-                    config.identity,
+                    config.identity_as(replace(make, ear=int(EARS.get(ear.partition(":")[0], 0)))),
                     provisioning.trust,
                     broker=provisioning.broker_for(config),
                     disk=KeptFile(state / "kept.cbor"),
                     output=proving or output,
                     random=random,
                     pings=True,
+                    amplifier=lambda: amplifier is None or is_well(amplifier),
                 )
                 live.attach(box)
                 if proving is not None:
@@ -146,22 +164,96 @@ async def running_speaker(provisioning: Provisioning, *, state: Path, sink: Sink
                 await output.close()
 
 
-async def run_speaker(provisioning: Provisioning, *, state: Path, sink: str, ear: str = "") -> None:
+async def run_speaker(
+    provisioning: Provisioning,
+    *,
+    state: Path,
+    sink: str,
+    ear: str = "",
+    make: Make = Make(),  # noqa: B008  frozen
+    amplifier: Path | None = None,
+    file: Path | None = None,
+) -> None:
     """Until SIGTERM or SIGINT; then fades out, says goodbye to the broker and returns.
 
     :param sink: auto, null, wav:PATH, pyaudio[:DEVICE].
-    :param ear: see `running_speaker`.
+    :param ear, make, amplifier: see `running_speaker`.
+    :param file: where the provisioning stands: newer secrets are kept there. None: it fetches none.
     :raises FolderInUse, OSError, ValueError: it can't start.
     """
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with running_speaker(provisioning, state=state, sink=open_or_await(sink), ear=ear) as box:
-        log.info("%s: speaks for %s; broker %r", box.player.who.id, box.player.who.area, box.link.address)
-        tell_systemd("READY=1")
-        await ended.wait()
-        tell_systemd("STOPPING=1")
-        log.info("%s: ends", box.player.who.id)
+    while not ended.is_set():
+        out = open_or_await(sink)
+        async with running_speaker(provisioning, state=state, sink=out, ear=ear, make=make, amplifier=amplifier) as box:
+            log.info("%s: speaks for %s; broker %r", box.player.who.id, box.player.who.area, box.link.address)
+            tell_systemd("READY=1")
+            renewing = asyncio.create_task(newer_secrets(box, provisioning), name="newer secrets")
+            ending = asyncio.create_task(ended.wait(), name="end")
+            await asyncio.wait([renewing, ending] if file else [ending], return_when=asyncio.FIRST_COMPLETED)
+            ending.cancel()
+            if not ended.is_set() and file is not None:
+                given = renewing.result()
+                provisioning = read_single(given.save(file.parent, file.name))
+                log.info("%s: has newer secrets, generation %s", box.player.who.id, provisioning.speakers[0].generation)
+                continue
+            renewing.cancel()
+            tell_systemd("STOPPING=1")
+            log.info("%s: ends", box.player.who.id)
+
+
+async def newer_secrets(box: Box, provisioning: Provisioning) -> Given:
+    """Wait until the server has some for this box or the broker refuses those that it has; fetch them while nothing sounds."""
+    config, pause_s = provisioning.speakers[0], RENEW_FIRST_S
+    while True:
+        await asyncio.sleep(pause_s)
+        refused = not box.link.connected and box.link.last_reason in REFUSALS
+        if not provisioning.assets_url or not (box.player.wants_secrets or refused) or box.player.on_air:
+            pause_s = RENEW_FIRST_S
+            continue
+        try:
+            async with aiohttp.ClientSession() as session:
+                given = await renew(session, config, provisioning.assets_url)
+        except NotEnrolled as err:
+            log.warning("%s: no newer secrets: %s", config.id, err)
+        else:
+            if given.provisioning.speakers[0] != config:
+                return given
+        pause_s = min(2 * pause_s, RENEW_AT_MOST_S)
+
+
+def is_well(amplifier: Path) -> bool:
+    """What the amplifier's driver says; a file that is gone says that the driver is."""
+    try:
+        return amplifier.read_text(encoding="ascii", errors="replace")[:16].strip().lower() == "ok"
+    except OSError:
+        return False
+
+
+async def enrol(text: str, *, server: str, folder: Path, make: Make) -> Path:
+    """Trade a code, or what a QR code says, for this box's provisioning file in that folder; the file.
+
+    :raises NotEnrolled: with a sentence for who stands before the box.
+    :raises OSError: it can't be kept; the same code can be tried again by nobody else, so make room first.
+    """
+    invitation = invitation_of(text, server)
+    asking = Asking()
+    async with aiohttp.ClientSession() as session:
+        for wait_s in (1, 3, 0):
+            try:
+                given = await redeem(session, invitation, asking=asking, make=make)
+                break
+            except Refused:
+                raise
+            except NotEnrolled:
+                if not wait_s:
+                    raise
+                await asyncio.sleep(wait_s)  # the answer may have got lost: the same box gets it again
+    path = given.save(folder)
+    if not invitation.keys:
+        log.warning("the server's keys: %s; compare this with the desk", print_of(given.provisioning.keys))
+    return path
 
 
 @contextmanager

@@ -1,22 +1,37 @@
 """`lianbo speaker` and `lianbo simulate`: one real speaker, or thousands in software; `lianbo fault` breaks some of those."""
 
 import asyncio
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from endpoints.effects import Make
+from endpoints.enrolling import FILE, NotEnrolled
 from endpoints.provisioning import BadProvisioning, Provisioning, read_provisioning, read_single
+from endpoints.setup import MAX_LABEL
 from endpoints.simulator_control import FAULTS, BadCommand, ask
 from endpoints.simulator_program import TooFewFiles, run_simulator
 from endpoints.speaker import FolderInUse, log_for_a_service, run_speaker
+from endpoints.speaker import enrol as enrol_box
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say every connection and refusal.")]
 Control = Annotated[Path, typer.Option(help="The socket of the running simulator.")]
 
 
 def speaker(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What the server exported for this box.")],
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="What the server exported for this box.")
+    ] = None,
+    *,
+    enrol: Annotated[
+        str, typer.Option(help="A code from the desk, or the text of its QR code: get the file first.")
+    ] = "",
+    server: Annotated[str, typer.Option(help="Where the desk is, for a code alone: http://10.0.0.1:8710.")] = "",
+    model: Annotated[str, typer.Option(help="What this box is, for the desk's list.")] = "",
+    firmware: Annotated[str, typer.Option(help="Its version; else that of this program.")] = "",
+    amplifier: Annotated[Path | None, typer.Option(help="A file that holds `ok` while the amplifier is well.")] = None,
     state: Annotated[Path, typer.Option(help="Folder that survives a power cut.")] = Path("/var/lib/lianbo-speaker"),
     sound: Annotated[str, typer.Option(help="auto, null, wav:PATH, pyaudio or pyaudio:DEVICE.")] = "auto",
     ear: Annotated[
@@ -24,12 +39,23 @@ def speaker(
     ] = "",
     verbose: Verbose = False,
 ) -> None:
-    """Be one speaker, until SIGTERM."""
+    """Be one speaker, until SIGTERM.
+
+    Without a file it is the one that was enrolled here before: `lianbo speaker --enrol ABCD-2345 --server http://10.0.0.1:8710`.
+    """
     log_for_a_service(verbose=verbose)
+    make = Make(model[:MAX_LABEL], firmware[:MAX_LABEL] or f"lianbo {version('lianbo')}")
     try:
+        if enrol:
+            file = asyncio.run(enrol_box(enrol, server=server, folder=state, make=make))
+        file = file or state / FILE
         provisioning = read_single(file)
-        asyncio.run(run_speaker(provisioning, state=state, sink=sound, ear=ear))
-    except (BadProvisioning, FolderInUse, OSError, ValueError) as err:
+        asyncio.run(
+            run_speaker(provisioning, state=state, sink=sound, ear=ear, make=make, amplifier=amplifier, file=file)
+        )
+    except FileNotFoundError as err:
+        _refuse(err, "; this box was never enrolled: get a code from the desk and start it with --enrol")
+    except (BadProvisioning, FolderInUse, NotEnrolled, OSError, ValueError) as err:
         _refuse(err)
 
 
@@ -71,6 +97,6 @@ def _know(provisioning: Provisioning, only: list[str]) -> None:
         raise BadProvisioning("speakers", f"no {', '.join(sorted(unknown))} in the file")
 
 
-def _refuse(err: Exception) -> NoReturn:
-    typer.echo(str(err), err=True)
+def _refuse(err: Exception, remedy: str = "") -> NoReturn:
+    typer.echo(f"{err}{remedy}", err=True)
     raise typer.Exit(1)

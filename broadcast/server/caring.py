@@ -26,7 +26,7 @@ from broadcast.service.presence import Speakers
 from broadcast.service.setups import Setups
 from broadcast.service.troubles import Troubles
 from config.settings import Settings
-from endpoints.enrolling import CA_FILE, print_of, sealed_for
+from endpoints.enrolling import CA_FILE, Invitation, print_of, sealed_for
 from endpoints.mqtt_dial import BrokerAddress, TlsFiles
 
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  addresses to listen on, not to be reached at
@@ -112,6 +112,7 @@ class Caring:
             troubles=Troubles(clock=clock, estate=estate, speakers=self._speakers, setups=setups),
             expiry=Expiry(health=health, endings=lambda: endings(settings, keyring)),
             keys_print=print_of(keyring.trusted),
+            invite=lambda server, code: Invitation(server, code, print_of(keyring.trusted)).text,
         )
         return self.care
 

@@ -1,5 +1,6 @@
 """All that looks after the speaker estate, as one thing to be handed over."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from broadcast.service.caretaking import Caretaking
@@ -15,6 +16,7 @@ from broadcast.service.troubles import Troubles
 class Care:
     """
     :param keys_print: by which people compare which server a box talks to.
+    :param invite: what the QR code of a server's address and a code holds.
     """
 
     setups: Setups
@@ -25,3 +27,4 @@ class Care:
     troubles: Troubles
     expiry: Expiry
     keys_print: str
+    invite: Callable[[str, str], str]

@@ -15,7 +15,7 @@ from broadcast.domain.speakers import Speaker
 from broadcast.service.boards import Boards
 from broadcast.service.estate import Estate
 from broadcast.service.presence import Presence, Speakers, SpeakerStatus
-from endpoints.arbitration import NEWEST_WINS, Listener, choose, loudness_percent, rank
+from endpoints.arbitration import NEWEST_WINS, Listener, choose, is_muted, loudness_percent, rank
 from endpoints.area_codes import TOWNSHIP, depth, padded, significant
 from endpoints.protocol import Fault, Order, OrderRule
 
@@ -27,7 +27,7 @@ class Named:
     """A speaker as people call it.
 
     :param place: township and village, as on the wall.
-    :param why: `offline`, `unknown`, `muted` or the names of faults that it says it has.
+    :param why: `offline`, `unknown`, `muted`, `maintenance` or the names of faults that it says it has.
     """
 
     id: str
@@ -141,7 +141,10 @@ def places(tree: AreaTree, order: Order, meant: Sequence[Speaker], today: date) 
 def why_silent(speaker: Speaker, status: SpeakerStatus, order: Order) -> str:
     """What is known to be wrong with a speaker that is online; "" when nothing is."""
     said = [fault.name.lower() for fault in Fault if status.faults & fault]
-    if loudness_percent(order, speaker.volume_percent) == 0:
+    if is_muted(order, order.not_before_ms, speaker.muted_until_ms):
+        said.append("maintenance")
+    limits = {"ceiling_percent": speaker.ceiling_percent, "floor_percent": speaker.floor_percent}
+    if loudness_percent(order, speaker.volume_percent, **limits) == 0:
         said.append("muted")
     return " ".join(said)
 

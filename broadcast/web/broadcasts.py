@@ -19,6 +19,7 @@ from broadcast.service.proofs import Evidence, NotMeant
 from broadcast.service.reach import place_of
 from broadcast.service.wall import Look, look_of
 from broadcast.web.evidence import csv_of
+from broadcast.web.grouped import command_of
 from broadcast.web.models import (
     AllClear,
     BroadcastOut,
@@ -73,14 +74,14 @@ async def start_broadcast(call: Call, body: NewBroadcast) -> Done:
     What waits has an `approval`, which stands under Location, and no id: nothing of it has gone out.
     How far it got stands under Location and its ladder. Nobody is never all: an empty target is refused.
     """
-    outcome = await call.services.approvals.submit(body.command(), by=call.officer, once=call.once)
+    outcome = await call.services.approvals.submit(await command_of(call, body), by=call.officer, once=call.once)
     return done_of(call, outcome)
 
 
 @api.post("/broadcasts/preview", errors=(AreaNotGranted, RoleNotGranted), verb=PRACTISING)
 async def preview_broadcast(call: Call, body: NewBroadcast) -> ReachOut:
     """Whom it would reach, from the live state, and what it would interrupt there. Nothing is stored."""
-    command = body.command()
+    command = await command_of(call, body)
     call.services.broadcasts.must_be_right(command, call.officer)
     return ReachOut.of(call.services.reach.of(command, by=call.officer))
 
@@ -108,7 +109,7 @@ async def get_broadcast(call: Call) -> BroadcastOut:
 async def update_broadcast(call: Call, body: NewBroadcast) -> Done:
     """Correct a live broadcast (更正): the new one takes its place in one step."""
     outcome = await call.services.approvals.submit(
-        body.command(), by=call.officer, once=call.once, replaces=call.path("broadcast")
+        await command_of(call, body), by=call.officer, once=call.once, replaces=call.path("broadcast")
     )
     return done_of(call, outcome)
 

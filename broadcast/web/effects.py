@@ -10,6 +10,7 @@ from broadcast.domain.spoken import Layout
 from broadcast.service.broadcasts import BoardFull
 from broadcast.service.effects import Cut, Expected
 from broadcast.web.desk_sound import listen_url, rehearsed
+from broadcast.web.grouped import command_of
 from broadcast.web.models import NamedOut, NewBroadcast, ReachOut
 from broadcast.web.openapi import Api, Call
 from broadcast.web.words import rfc3339
@@ -76,7 +77,7 @@ class EffectOut(BaseModel):
 @api.post("/broadcasts/effect", errors=(AreaNotGranted, RoleNotGranted, ExerciseOnly, BoardFull), verb=PRACTISING)
 async def effect_of_broadcast(call: Call, body: NewBroadcast) -> EffectOut:
     """What would happen if it were sent now, from the live state and by the speakers' own rule. Nothing is stored but a sound."""
-    return await effect_of(call, body.command(), source=Source.TEXT)
+    return await effect_of(call, await command_of(call, body), source=Source.TEXT)
 
 
 async def effect_of(call: Call, command: StartBroadcast, *, source: Source) -> EffectOut:

@@ -14,6 +14,8 @@ from broadcast.domain.broadcasts import (
     MAX_SPEAKERS,
     MAX_TEXT,
     Broadcast,
+    Fault,
+    InvalidRequest,
     StartBroadcast,
 )
 from broadcast.domain.proofs import Proved, Witnessed
@@ -50,7 +52,7 @@ class BedIn(In):
 
 
 class NewBroadcast(In):
-    """A broadcast to be started. Nobody is never all: `areas` and `speakers` must not both be empty.
+    """A broadcast to be started. Nobody is never all: `areas`, `speakers` and `groups` must not all be empty.
 
     `asset`: the SHA-256 of a sound file of the library, which sounds instead of `text`; in an exercise with the words before and
     after it that say so. `voice`, `rate`: of a text, by default those of the installation; a voice that is not there gives way to
@@ -62,6 +64,7 @@ class NewBroadcast(In):
     areas: Annotated[list[AreaCode], Field(max_length=MAX_AREAS)] = []
     excluded: Annotated[list[AreaCode], Field(max_length=MAX_AREAS)] = []
     speakers: Annotated[list[SpeakerId], Field(max_length=MAX_SPEAKERS)] = []
+    groups: Annotated[list[Annotated[str, Field(pattern=r"^[0-9A-Z]{26}$")]], Field(max_length=50)] = []
     text: Annotated[str, Field(max_length=MAX_TEXT)] = ""
     headline: Annotated[str, Field(max_length=MAX_HEADLINE)] = ""
     severity: SeverityWord = "unknown"
@@ -83,6 +86,9 @@ class NewBroadcast(In):
     heard: AssetHash | None = None
 
     def command(self) -> StartBroadcast:
+        """:raises InvalidRequest: it names groups and nobody has told them as areas and speakers (`grouped.command_of`)."""
+        if self.groups:
+            raise InvalidRequest([Fault("groups", "not-offered")])
         return StartBroadcast(
             kind=Kind[self.kind.upper()],
             areas=tuple(self.areas),

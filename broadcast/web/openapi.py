@@ -49,6 +49,8 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "approval": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
     "plan": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
     "drill": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
+    "enrolment": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
+    "group": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
     "draft": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,39}$"},
     "template": {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,39}$"},
     "change": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},

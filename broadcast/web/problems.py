@@ -47,6 +47,7 @@ from broadcast.service.previews import TooManyPreviews
 from broadcast.service.programmes import PlanChanged, ProgrammeBoardFull
 from broadcast.service.proofs import NotMeant
 from broadcast.service.wording import UnknownTemplate
+from broadcast.web.care_problems import CARE
 from broadcast.web.errors import (
     BodyTooLarge,
     Broken,
@@ -152,6 +153,7 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     StoreUnavailable: (S.SERVICE_UNAVAILABLE, "store-unavailable"),
     StoreInDoubt: (S.SERVICE_UNAVAILABLE, "store-in-doubt"),
     **GOVERNANCE,
+    **CARE,
 }
 RETRY_AFTER_S = {StoreUnavailable: 5, StoreInDoubt: 5, SpeechFailed: 30}
 
