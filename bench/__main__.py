@@ -19,6 +19,7 @@ BENCHES = {
     "figures_that_decide": "718 speakers on the defaults: first sound, 99 % durable, silence, start-up, idle",
     "assets": "uploaded sounds: speed against decoding alone, memory for an hour, what a short clip costs",
     "flood": "10,000 bad reports a second while an officer triggers",
+    "wrong_logins": "1,000 wrong passwords, against one account and against 1,000 names, while an officer triggers",
     "line_cut": "a programme of 30 minutes through a network cut of ten, in real time",
     "preempt": "600 emergencies take the air from a long programme at one speaker, in real time",
     "plan_boards": "the plan of 718 areas on its boards: their size, an edit, the broker back, the server at rest",
