@@ -26,6 +26,7 @@ from broadcast.web.services import OFFICER_NAME, OPTIONS, SERVICES
 COOKIE, DEVICE = "lianbo_session", "lianbo_device"
 ONLY_HERE = "__Host-"  # over TLS the browser then keeps them to this very host (RFC 6265bis §4.1.3.2)
 DEVICE_DAYS = 180
+UNATTENDED = "Lianbo-Unattended"  # a page asks by itself: that keeps nobody signed in
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 api = Api()
@@ -55,6 +56,7 @@ async def who_asks(request: web.Request, *, touch: bool = True) -> Officer:
     if not token:
         raise NotSignedIn
     officers = request.app[SERVICES].officers
+    touch = touch and UNATTENDED not in request.headers
     officer = await officers.officer_of(token, touch=touch, cookie=cookie, address=address_of(request))
     request[OFFICER_NAME] = officer.name
     return officer

@@ -175,3 +175,17 @@ async def test_whoever_is_disabled_is_out_at_once() -> None:
         await there.services.officers.disable("duty", by=CHIEF)
         assert (await client.get("/api/v1/session")).status == 401
         assert (await client.post("/api/v1/session", json=RIGHT)).status == 401
+
+
+async def test_what_a_page_asks_by_itself_keeps_nobody_signed_in() -> None:
+    async with town() as there, machine(there) as client:
+        for _ in range(4):
+            there.clock.advance(10 * 60)
+            async with client.get("/api/v1/areas", headers={"Lianbo-Unattended": "1"}) as answer:
+                last = answer.status
+        assert last == 401
+    async with town() as there, machine(there) as client:
+        for _ in range(4):
+            there.clock.advance(10 * 60)
+            async with client.get("/api/v1/areas") as answer:
+                assert answer.status == 200

@@ -5,19 +5,23 @@ import { language } from "@/i18n";
 import { Problem } from "./problem";
 import type { components, paths } from "./schema";
 
-export type Schemas = components["schemas"];
+/** As openapi-fetch types an answer: it makes a list of a pair. */
+type Answered<T> = T extends (infer One)[] ? Answered<One>[] : T extends object ? { [K in keyof T]: Answered<T[K]> } : T;
+/** What comes: `Schemas["BroadcastOut"]`. */
+export type Schemas = { [K in keyof components["schemas"]]: Answered<components["schemas"][K]> };
+/** What is sent: `Bodies["NewBroadcast"]`. */
+export type Bodies = components["schemas"];
 
-/** Called when the server does not know us any more; the shell asks for the password and leaves the page as it is. */
-let signedOut: () => void = () => undefined;
-export const onSignedOut = (then: () => void): void => void (signedOut = then);
+/** Hears of every refusal, besides whoever asked: of a session that ended, a locked screen, a sign-in that is too old. */
+let refused: (problem: Problem) => void = () => undefined;
+export const onRefused = (then: (problem: Problem) => void): void => void (refused = then);
+
+/** For what a page asks by itself: the server doesn't take it for a person who is there. */
+export const UNATTENDED = { headers: { "Lianbo-Unattended": "1" } };
 
 const inOurLanguage: Middleware = {
   onRequest({ request }) {
     request.headers.set("Accept-Language", language());
-  },
-  onResponse({ request, response }) {
-    const door = request.method === "POST" && new URL(request.url).pathname === "/api/v1/session";
-    if (response.status === 401 && !door) signedOut();
   },
 };
 
@@ -40,7 +44,11 @@ export async function answered<T>(
   } catch (cause) {
     throw Problem.unreachable(cause);
   }
-  if (!answer.response.ok) throw Problem.of(answer.error, answer.response);
+  if (!answer.response.ok) {
+    const problem = Problem.of(answer.error, answer.response);
+    refused(problem);
+    throw problem;
+  }
   return { data: answer.data as T, response: answer.response };
 }
 

@@ -36,7 +36,8 @@ export interface State {
   presence: { online: number; offline: number; unknown: number };
   conditions: Condition[];
   wire_up: boolean;
-  approvals?: { waiting: number };
+  approvals?: { waiting: number; to_decide: number; to_review: number };
+  drills?: { id: string; title: string; ends: number }[];
   alarms?: { unacknowledged: number; rank?: number };
 }
 

@@ -1,29 +1,49 @@
-// Who is signed in. When the server stops knowing us, the page stays as it is and the password is asked for on top of it.
+// Who is signed in and what they may do now. When the server stops knowing us, the page stays as it is and the password is asked
+// for on top of it; a locked screen still shows everything and stops broadcasts.
 
 import { defineStore } from "pinia";
 import { computed, ref, shallowRef } from "vue";
-import { api, must, onSignedOut, type Schemas } from "@/api/client";
+import { api, must, onRefused, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
 
-export type Me = Schemas["OfficerOut"];
+export type Me = Schemas["MeOut"];
+export type Verb = Schemas["Verb"];
+export const STARTS = ["start_routine", "start_notice", "start_emergency", "start_life_safety", "live", "drill"] as const;
+
+/** Whether that area lies inside this one: codes are padded with zeros, a parent's digits begin its children's. */
+export const covers = (area: string, code: string): boolean => {
+  const digits = area.replace(/(000)+$/, "");
+  return code.startsWith(/^\d{6}$/.test(digits) || digits.length > 6 ? digits : area.slice(0, 6));
+};
 
 export const useSession = defineStore("session", () => {
   const me = shallowRef<Me | null>(null);
   /** Signed in before, not any more: the page waits below the question for the password. */
   const interrupted = ref(false);
+  /** The server gave no answer when it was asked who we are. */
   const away = shallowRef<Problem | null>(null);
-  /** 演练: everything that this window starts is an exercise. */
-  const exercise = ref(sessionStorage.getItem("lianbo.exercise") === "1");
+  /** What the shell asks for on top of the page: unlock the screen, or say again who it is. What was refused is tried again by hand. */
+  const asked = ref<"unlock" | "step-up" | null>(null);
+  const chosen = ref(sessionStorage.getItem("lianbo.exercise") === "1");
 
-  onSignedOut(() => {
-    if (me.value !== null) interrupted.value = true;
+  onRefused((problem) => {
+    if (problem.status === 401 && problem.kind === "not-signed-in" && me.value !== null) interrupted.value = true;
+    if (problem.kind === "session-locked") {
+      if (me.value) me.value = { ...me.value, locked: true };
+      asked.value = "unlock";
+    }
+    if (problem.kind === "step-up-needed") asked.value = "step-up";
   });
 
-  /** Whether the server knows us. Asked once, before the first page; `away` says that it gave no answer. */
+  async function ask(): Promise<void> {
+    me.value = await must(api.GET("/api/v1/me"));
+  }
+
+  /** Whether the server knows us. Asked once, before the first page. */
   async function recall(): Promise<boolean> {
     if (me.value !== null) return true;
     try {
-      me.value = await must(api.GET("/api/v1/session"));
+      await ask();
       away.value = null;
     } catch (err) {
       if (!(err instanceof Problem)) throw err;
@@ -32,9 +52,9 @@ export const useSession = defineStore("session", () => {
     return me.value !== null;
   }
 
-  async function signIn(name: string, password: string): Promise<void> {
-    await must(api.POST("/api/v1/session", { body: { name, password } }));
-    me.value = await must(api.GET("/api/v1/session"));
+  async function signIn(name: string, password: string, code: string, exercise: boolean): Promise<void> {
+    await must(api.POST("/api/v1/session", { body: { name, password, code, exercise } }));
+    await ask();
     interrupted.value = false;
   }
 
@@ -44,21 +64,55 @@ export const useSession = defineStore("session", () => {
     interrupted.value = false;
   }
 
+  async function lock(): Promise<void> {
+    if (me.value === null || me.value.locked || me.value.machine) return;
+    await must(api.POST("/api/v1/session/lock"));
+    me.value = { ...me.value, locked: true };
+  }
+
+  async function unlock(how: { pin?: string; password?: string }): Promise<void> {
+    await must(api.POST("/api/v1/session/unlock", { body: how }));
+    await ask();
+    asked.value = null;
+  }
+
+  async function stepUp(how: { password?: string; code?: string }): Promise<void> {
+    await must(api.POST("/api/v1/session/step-up", { body: how }));
+    await ask();
+    asked.value = null;
+  }
+
   function setExercise(on: boolean): void {
-    exercise.value = on;
+    chosen.value = on;
     sessionStorage.setItem("lianbo.exercise", on ? "1" : "0");
+  }
+
+  /** The service decides; this only spares people a button that would be refused. Without an area: anywhere. */
+  function may(verb: Verb, area?: string): boolean {
+    const grounds = me.value?.rights[verb] ?? [];
+    return area === undefined ? grounds.length > 0 : grounds.some((ground) => covers(ground, area));
   }
 
   return {
     me,
+    officer: computed(() => me.value?.officer ?? null),
     interrupted,
     away,
-    exercise,
+    asked,
+    locked: computed(() => me.value?.locked ?? false),
+    /** 演练: everything that this window starts is an exercise; a sign-in for exercises leaves no choice. */
+    exercise: computed(() => chosen.value || (me.value?.exercise ?? false)),
     setExercise,
     recall,
+    refresh: ask,
     signIn,
     signOut,
-    /** A viewer looks on. The service decides; this only spares people a button that would be refused. */
-    mayAct: computed(() => me.value !== null && !["viewer", "supervisor"].includes(me.value.role)),
+    lock,
+    unlock,
+    stepUp,
+    may,
+    mayStart: computed(() => STARTS.some((verb) => may(verb))),
+    mayStop: computed(() => may("stop")),
+    mayClear: computed(() => may("all_clear")),
   };
 });

@@ -183,3 +183,53 @@ async def test_every_page_of_the_navigation_opens_on_a_phone(browser: Browser, t
             await page.goto(path)
             await page.wait_for_selector("main h1")
             await fits(page, PHONE)
+
+
+async def test_a_locked_screen_still_shows_and_stops_and_opens_with_the_password(browser: Browser, there: Town) -> None:
+    await on_air(there)
+    async with console(browser, there) as page:
+        await page.click("header details summary")
+        await page.click("[data-test=lock]")
+        await expect(page.locator("[data-test=locked]")).to_contain_text("屏幕已锁定")
+        await expect(page.locator("[data-test=wall] .place")).to_have_count(718)
+        await expect(page.locator("[data-test=correct]")).to_have_count(0)
+        await page.click("[data-test=stop]")
+        await page.click("[data-test=end-confirm]")
+        await expect(page.locator("[data-test=alert-bar]")).to_have_count(0)
+        assert live(there.services) == []
+        await page.click("[data-test=locked] button")
+        await page.fill("#secret", "wrong")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
+        await page.fill("#secret", PASSWORD)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("[data-test=locked]")).to_have_count(0)
+
+
+async def test_a_screen_that_nobody_touches_locks_itself(browser: Browser, there: Town) -> None:
+    async with console(browser, there) as page:
+        await page.clock.install()
+        await page.reload()
+        await page.wait_for_selector("[data-test=wall] .place")
+        minutes = there.services.officers.rules.lock_after_min
+        await page.clock.run_for((minutes + 1) * 60_000)
+        await expect(page.locator("[data-test=locked]")).to_be_visible()
+
+
+async def test_who_signs_in_for_exercises_only_has_no_other_mode(browser: Browser, there: Town) -> None:
+    async with console(browser, there, officer=None) as page:
+        await page.check("input[name=exercise]")
+        await page.fill("input[name=username]", "duty")
+        await page.fill("input[name=password]", PASSWORD)
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".shell")).to_have_attribute("data-mode", "exercise")
+        await page.click("header details summary")
+        await expect(page.get_by_label("演练模式")).to_be_disabled()
+
+
+async def test_the_minute_by_minute_look_of_a_page_keeps_nobody_signed_in(browser: Browser, there: Town) -> None:
+    async with console(browser, there) as page:
+        await page.wait_for_selector("[data-test=wall] .place")
+        async with page.expect_request("**/api/v1/as-run*") as asked:
+            await page.reload()
+        assert (await asked.value).headers["lianbo-unattended"] == "1"
