@@ -70,3 +70,49 @@ def test_without_a_database_it_says_how_to_get_one(empty_site: Site) -> None:
     code, output = empty_site.run("users", "list")
     assert (code, "`lianbo serve` makes it at its first start" in output) == (1, True)
     assert list(empty_site.folder.iterdir()) == []
+
+
+def test_a_grant_is_given_listed_and_taken_back(site: Site) -> None:
+    site.run("users", "add", "li", "--area", "130281001")
+    assert site.run(
+        "users", "grant", "li", "start_notice", "live", "--area", "130281001", "--hours", "06:00-22:00"
+    ) == (
+        0,
+        "li may live, start_notice in 130281001000 for 30 days.\n",
+    )
+    assert re.search(r"^li .*1 grants", site.run("users", "list")[1], re.MULTILINE)
+    found = re.search(
+        r"^(\w{26}) +130281001000 .* live start_notice$", site.run("users", "grants", "li")[1], re.MULTILINE
+    )
+    assert found is not None
+    assert site.run("users", "ungrant", "li", found[1]) == (0, "li has it no longer.\n")
+    assert site.run("users", "ungrant", "li", found[1])[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("everything", "--area", "130281001"), "these can be delegated: all_clear"),
+        (("manage_officers", "--area", "130281001"), "verbs:"),
+        (("live", "--area", "130281001", "--days", "400"), "until:"),
+        (("live", "--area", "130281001", "--hours", "6-22"), "they look like 06:00-22:00"),
+        (("live", "--area", "130281099"), "area:"),
+    ],
+)
+def test_what_cannot_be_delegated_is_refused_in_a_sentence(site: Site, words: tuple[str, ...], sentence: str) -> None:
+    site.run("users", "add", "li", "--area", "130281001")
+    code, output = site.run("users", "grant", "li", *words)
+    assert (code, sentence in output) == (1, True), output
+    assert site.run("users", "grants", "li") == (0, "\n")
+
+
+def test_a_role_is_changed_at_the_machine_without_a_second_person_but_not_that_of_the_last_administrator(
+    site: Site,
+) -> None:
+    site.run("users", "add", "li", "--role", "administrator")
+    assert site.run("users", "role", "li", "duty") == (1, "lianbo: li is the last administrator here\n")
+    site.run("users", "add", "chen", "--role", "administrator")
+    assert site.run("users", "role", "li", "duty", "--area", "130281001") == (0, "li is duty in 130281001000 now.\n")
+    assert site.run("users", "remove-second-factor", "li") == (1, "lianbo: li has no second factor\n")
+    assert site.run("users", "drill-passed", "nobody") == (1, "lianbo: there is no officer nobody\n")
+    assert site.run("users", "drill-passed", "li")[0] == 0
