@@ -147,6 +147,18 @@ async def test_a_locked_screen_in_the_browser() -> None:
         assert (await (await client.get("/api/v1/me")).json())["locked"]
 
 
+async def test_a_page_that_refreshes_itself_keeps_no_screen_unlocked() -> None:
+    async with town() as there, served(there) as base, visitor(base) as client:
+        await enter(client, "duty")
+        for headers in ({"X-Lianbo-Background": "1"}, {"Accept": "text/event-stream"}):
+            await client.get("/api/v1/session", headers={})
+            there.clock.advance(14 * 60)
+            await client.get("/api/v1/me", headers=headers)
+            there.clock.advance(60)
+            assert (await (await client.get("/api/v1/me", headers=headers)).json())["locked"]
+            await client.post("/api/v1/session/unlock", json={"password": PASSWORD})
+
+
 async def test_a_big_screen_reads_with_its_cookie_and_does_nothing_else() -> None:
     alone = AccountRules(two_person=False)
     async with (
