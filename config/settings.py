@@ -122,6 +122,31 @@ class LiveSettings(_Section):
     relay_addresses: Annotated[list[str], BeforeValidator(_words)] = Field(max_length=100)
 
 
+class AuditSettings(_Section):
+    checkpoints_to: str
+
+
+class BackupSettings(_Section):
+    folder: str
+    every_min: int = Field(ge=5, le=1_440)
+    keep_hourly: int = Field(ge=1, le=1_000)
+    keep_daily: int = Field(ge=1, le=1_000)
+    most_mb: int = Field(ge=0, le=100_000_000)
+    keep_free_mb: int = Field(ge=0, le=1_000_000)
+
+
+class AlarmSettings(_Section):
+    escalate_min: int = Field(ge=1, le=1_440)
+    approval_wait_min: int = Field(ge=1, le=1_440)
+
+
+_TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class ShiftSettings(_Section):
+    changes: Annotated[list[_TimeOfDay], BeforeValidator(_words)] = Field(max_length=12)
+
+
 class Settings(_Section):
     server: Server
     database: Database
@@ -134,6 +159,10 @@ class Settings(_Section):
     accounts: AccountSettings
     assets: AssetSettings
     live: LiveSettings
+    audit: AuditSettings
+    backup: BackupSettings
+    alarms: AlarmSettings
+    shifts: ShiftSettings
 
     @property
     def database_url(self) -> str:

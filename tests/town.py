@@ -50,6 +50,7 @@ from tests.caring import care_for
 from tests.memory_store import MemoryStore
 from tests.no_live import no_live
 from tests.quick_workshop import QuickWorkshop
+from tests.watchers import watch_over
 
 CITY = "130281000000"
 TOWNSHIP = "130281100000"  # 遵化镇
@@ -339,9 +340,22 @@ async def town(
         master=b"\3" * 32,
         on_change=lambda: speakers.expect(estate.speakers),
     )
+    watch = watch_over(
+        clock=clock,
+        store=store,
+        estate=estate,
+        speakers=speakers,
+        broadcasts=broadcasts,
+        ladder=ladder,
+        feed=feed,
+        health=health,
+        signer=signers[False],
+        requests=lambda: governance.approvals.requests,
+    )
     services = Services(
         clock=clock,
         care=care,
+        watch=watch,
         broadcasts=broadcasts,
         boards=boards,
         estate=estate,

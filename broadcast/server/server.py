@@ -7,7 +7,6 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
 from audio_assets.library import AssetLibrary
 from broadcast.clock import Clock, SystemClock
@@ -23,6 +22,8 @@ from broadcast.server.epoch import next_epoch
 from broadcast.server.governance import Governance, account_rules, govern
 from broadcast.server.hosting import DataFolderUnusable, DeskPortTaken, spare_the_collector
 from broadcast.server.loops import Loops
+from broadcast.server.serving import services_of
+from broadcast.server.watchkeeping import keep_watch, shift_change, start_loops
 from broadcast.service.admission import Admission
 from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets, UsableSounds
@@ -45,11 +46,9 @@ from broadcast.service.planning import Planning, Rules
 from broadcast.service.policies import ApprovalPolicy
 from broadcast.service.ports import StoreUnavailable, Tx
 from broadcast.service.presence import Speakers
-from broadcast.service.previews import Previews
 from broadcast.service.proofs import Proofs
 from broadcast.service.relaying import Relaying
 from broadcast.service.relays import Relays
-from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
 from broadcast.store.store import SqlStore, open_store
 from broadcast.transport.broker import Broker, open_broker
@@ -62,7 +61,7 @@ from broadcast.transport.live_words import LiveWords
 from broadcast.transport.voice import LibrarySounds, open_voice
 from broadcast.transport.wire import ServerWire
 from broadcast.transport.workshop import open_workshop
-from broadcast.web.app import Services, make_app
+from broadcast.web.app import make_app
 from broadcast.web.guard import serve
 from config.areas import load_packaged
 from config.settings import Settings
@@ -125,6 +124,7 @@ class Server:
         await self.planning.load()
         await self.governance.load()
         await self.caring.load()
+        await self.watch.load()
         self.speakers.expect(self.estate.speakers)
         await self._start_broker()
         self._make_live(epoch)
@@ -156,6 +156,7 @@ class Server:
         await self.broadcasts.close()
         await self.ingest.close()
         await self.planning.boards.close()
+        await self.watch.close()
         with contextlib.suppress(StoreUnavailable):
             await self.caring.setups.close()
             await self.ladder.write_behind(at_once=True)
@@ -209,6 +210,7 @@ class Server:
             epoch=epoch,
             broker=lambda: self.broker.address("", ""),
             on_change=self.refresh_users,
+            is_near_change=shift_change(self.settings),
         )
         self.ingest = Ingest(
             clock=clock,
@@ -299,9 +301,20 @@ class Server:
             quiet=quiet,
         )
         self.care = self.caring.complete(self.broadcasts)
-        self.hasher = Argon2Hasher()
-        self._open.callback(self.hasher.close)
-        self.officers = Officers(clock=clock, store=store, hasher=self.hasher, live=self.broadcasts.live)
+        self.watch = keep_watch(
+            clock=clock,
+            store=store,
+            estate=self.estate,
+            speakers=self.speakers,
+            broadcasts=self.broadcasts,
+            ladder=self.ladder,
+            feed=self.feed,
+            health=self.health,
+            keyring=self.keyring,
+            settings=self.settings,
+            troubles=self.care.troubles.now,
+            requests=lambda: self.governance.approvals.requests,
+        )
 
     def _open_sound_library(self) -> None:
         asked = self.settings.assets
@@ -354,45 +367,7 @@ class Server:
 
     async def _start_web(self) -> None:
         server = self.settings.server
-        services = Services(
-            clock=self.clock,
-            broadcasts=self.broadcasts,
-            boards=self.boards,
-            estate=self.estate,
-            speakers=self.speakers,
-            feed=self.feed,
-            health=self.health,
-            officers=self.officers,
-            admission=self.admission,
-            reach=self.governance.reach,
-            policy=self.governance.policy,
-            approvals=self.governance.approvals,
-            plans=self.governance.plans,
-            drafts=self.governance.drafts,
-            drills=self.governance.drills,
-            effects=self.governance.effects,
-            wall=Wall(
-                clock=self.clock,
-                store=self.store,
-                estate=self.estate,
-                broadcasts=self.broadcasts,
-                routine=self.planning.boards,
-                ladder=self.ladder,
-                speakers=self.speakers,
-            ),
-            latency=self.latency,
-            proofs=self.proofs,
-            live=self.live,
-            wording=self.wording,
-            endings=self.endings,
-            programmes=self.programmes,
-            planning=self.planning,
-            gate=self.gate,
-            previews=Previews(clock=self.clock, voice=self.speech, broadcasts=self.broadcasts),
-            wire_up=lambda: self.wire.is_up,
-            assets=self.assets,
-            asset=self._asset,
-        )
+        services = services_of(self)
         app = make_app(services, language=server.language, trust_forwarded=server.trust_forwarded)
         try:
             runner, port = await serve(app, host=server.host, port=server.port)
@@ -403,8 +378,9 @@ class Server:
 
     def _start_loops(self) -> None:
         self.governance.start_loops(self._loops)
-        self._loops.every("ladder", 0.5, self._ladder_tick)
         self.caring.start_loops(self._loops)
+        start_loops(self.watch, self._loops)
+        self._loops.every("ladder", 0.5, self._ladder_tick)
         self._loops.every("live", 0.1, self.live.tick)
         self._loops.every("presence", 2.0, self._presence_tick)
         self._loops.every("housekeeping", 5.0, self.broadcasts.housekeep)
@@ -472,21 +448,14 @@ class Server:
         self.live.wire_up()
         self.relays.wire_up()
         self.planning.boards.republish()
-
         self.caring.setups.republish()
+
     def _on_wire_down(self) -> None:
         self.boards.lost()
         self.planning.boards.lost()
-        self.speakers.wire_lost()
         self.caring.setups.lost()
+        self.speakers.wire_lost()
         self.health.raise_("broker-down")
-
-    def _asset(self, sha256: str) -> Path | None:
-        try:
-            digest = bytes.fromhex(sha256)
-        except ValueError:
-            return None
-        return self.library.path(digest) if len(digest) == 32 and self.library.has(digest) else None
 
     # ---- for tools ------------------------------------------------------------------------------------------------------
 
@@ -494,8 +463,8 @@ class Server:
         """After speakers were enrolled or changed: the broker learns their accounts, presence expects them, setups go out."""
         self.broker.set_users(self._broker_users())
         self.speakers.expect(self.estate.speakers)
-
         self.caring.setups.follow()
+
     def provisioning(self) -> Provisioning:
         """What speakers have to be told, at this machine's own address: for the simulator."""
         return provision(

@@ -247,6 +247,13 @@ def _heard_of(services: Services, one: Broadcast) -> dict[str, int]:
     return {"meant": meant, "answered": meant - silent, "sounding": counts.get(State.SOUNDING, 0)}
 
 
+def _ringing(services: Services, officer: Officer) -> dict[str, Any]:
+    """How many alarms nobody has answered for, and how the highest of them sounds."""
+    now = services.watch.alarms.ringing(officer.area)
+    rank = now.rank.name.lower() if now.rank else None
+    return {"sounding": now.sounding, "open": now.open, "rank": rank, "newest": now.newest}
+
+
 def state_of(services: Services, officer: Officer) -> dict[str, Any]:
     """What stands in the head of every page."""
     live = [one for one in services.broadcasts.live() if services.wall.sees(one, by=officer)]
@@ -276,6 +283,7 @@ def state_of(services: Services, officer: Officer) -> dict[str, Any]:
         ],
         "wire_up": services.wire_up(),
         "approvals": services.approvals.counts(by=officer),
+        "alarms": _ringing(services, officer),
         "drills": [
             {"id": one.id, "title": one.script.title, "ends": one.ends_ms}
             for one in services.drills.running(by=officer)

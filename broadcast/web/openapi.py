@@ -46,6 +46,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "officer": {"type": "string", "minLength": 1, "maxLength": 64},
     "programme": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
     "asset": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
+    "alarm": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
     "approval": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
     "plan": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
     "drill": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},

@@ -69,6 +69,7 @@ from broadcast.web.errors import (
 )
 from broadcast.web.governance_problems import GOVERNANCE
 from broadcast.web.uploads import UploadBroken
+from broadcast.web.watch_problems import WATCH
 from broadcast.web.words import Words
 
 S = HTTPStatus
@@ -154,6 +155,7 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     StoreInDoubt: (S.SERVICE_UNAVAILABLE, "store-in-doubt"),
     **GOVERNANCE,
     **CARE,
+    **WATCH,
 }
 RETRY_AFTER_S = {StoreUnavailable: 5, StoreInDoubt: 5, SpeechFailed: 30}
 

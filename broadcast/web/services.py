@@ -33,6 +33,7 @@ from broadcast.service.programmes import Programmes
 from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
 from broadcast.service.wall import Wall
+from broadcast.service.watchkeeping import Watchkeeping
 from broadcast.service.wording import Wording
 
 
@@ -61,6 +62,7 @@ class Services:
     drills: Drills
     effects: Effects
     care: Care
+    watch: Watchkeeping
     wall: Wall
     latency: Latency
     proofs: Proofs

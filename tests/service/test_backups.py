@@ -1,44 +1,20 @@
 """Backups in service: when one is made, what is said when none is, and what is said of their age."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
 
 from broadcast.domain.audit import Checkpoint
-from broadcast.domain.backups import BackupFailed, Kept, name_of
+from broadcast.domain.backups import BackupFailed
 from broadcast.domain.officers import AreaNotGranted, Officer, Role, RoleNotGranted
 from broadcast.service.backups import FIRST_AFTER_S, BackupRules, Backups
 from broadcast.service.health import Health
 from tests.memory_store import MemoryStore
 from tests.town import CHIEF, CITY, DUTY, ShiftedClock
+from tests.watchers import Shelf
 
 HOUR = 3_600.0
-
-
-@dataclass
-class Shelf:
-    """A vault that is told when it fails."""
-
-    where: str = "stick"
-    fails: str = ""
-    made: list[Kept] = field(default_factory=list)
-    asked: list[Mapping[int, bytes]] = field(default_factory=list)
-
-    def make(self, now_ms: int, expected: Mapping[int, bytes]) -> Kept:
-        if self.fails:
-            raise BackupFailed(self.fails)
-        self.asked.append(expected)
-        self.made.append(Kept(name_of(now_ms), now_ms, 100))
-        return self.made[-1]
-
-    def kept(self) -> Sequence[Kept]:
-        if self.fails == "unreadable":
-            raise BackupFailed(self.fails)
-        return list(self.made)
-
-    def drop(self, names: Sequence[str]) -> None:
-        self.made = [one for one in self.made if one.name not in names]
 
 
 @dataclass
