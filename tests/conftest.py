@@ -40,6 +40,7 @@ REAL_TIME = (
 )
 ALONE = (*REAL_TIME, "system/test_floods.py", "web/test_hostile.py")
 FIRST = (  # a few tests that take long: begun last they would keep one core waiting for another
+    "system/test_wheel.py",
     "system/test_kills.py",
     "endpoints/test_simulator_programmes.py",
     "endpoints/test_model.py",

@@ -116,7 +116,8 @@ async def city(folder: Path, *, count: int, exercise: int = 0, **settings: objec
 class ServerProcess:
     """`lianbo serve` as a process of its own, to be killed without notice."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, *, python: Path = Path(sys.executable), **settings: object) -> None:
+        self._python = python
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
@@ -131,7 +132,7 @@ class ServerProcess:
     async def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "broadcast.main", "serve"), env=self._environment, stdout=log, stderr=log
+                *(self._python, "-P", "-m", "broadcast.main", "serve"), env=self._environment, stdout=log, stderr=log
             )
 
     async def ready(self, session: aiohttp.ClientSession, *, within_s: float = 20.0) -> float:
