@@ -16,6 +16,7 @@ import structlog
 import typer
 
 from audio_assets.rendering import RenderError
+from broadcast.cli.demo_plans import exercise_speakers, plans, waiting
 from broadcast.cli.demo_programme import morning
 from broadcast.cli.local import ConfigFile, settings_of
 from broadcast.domain.errors import BroadcastError
@@ -149,17 +150,24 @@ async def _demo(settings: Settings, count: int) -> None:
             f"  server up after {time.monotonic() - began:.1f} s; broker {server.broker.engine}: {server.broker.why}"
         )
         password = await _first_password(server)
-        await _enrol(server, count)
+        drilled = exercise_speakers(server)
+        await _enrol(server, count, drilled)
         path = settings.server.data_folder / "speakers.json"
         write_provisioning(path, server.provisioning())
         simulator, control = await _start_simulator(settings.server.data_folder, path)
         try:
-            await _until_online(server, count, stopping)
+            whole = count + len(drilled)
+            await _until_online(server, whole, stopping)
             online = server.speakers.counts()[Presence.ONLINE]
-            typer.echo(f"  {online} of {count} simulated speakers online after {time.monotonic() - began:.1f} s")
+            typer.echo(f"  {online} of {whole} simulated speakers online after {time.monotonic() - began:.1f} s")
             await _warm_up(server)
             title = await morning(server, _first_officer(server))
             typer.echo(f"  programme: {title}; the plan is at {server.address}/programmes")
+            ready = await plans(server, _first_officer(server))
+            asked = await waiting(server, _first_officer(server))
+            typer.echo(
+                f"  plans: {ready} on keys 1 to 9, to be drilled at {len(drilled)} speakers; waits for approval: {asked}"
+            )
             typer.echo(f"  break a speaker: lianbo fault silent s-130281001001-1 --control {control}")
             typer.echo(f"Desk: {server.address}   user: {FIRST_OFFICER}   password: {password}   (Ctrl-C ends it)")
             await stopping.wait()
@@ -211,14 +219,15 @@ async def _first_password(server: Server) -> str:
         return "(the one you set)"
 
 
-async def _enrol(server: Server, count: int) -> None:
-    """One speaker in every area of the county, then a second round, until there are as many as asked for."""
+async def _enrol(server: Server, count: int, more: list[Speaker]) -> None:
+    """One speaker in every area of the county, then a second round, until there are as many as asked for; and those beside."""
     areas = list(server.estate.tree)
     wanted = [
         Speaker(default_id(area.code, n // len(areas) + 1), area.code, area.name)
         for n in range(count)
         if (area := areas[n % len(areas)])
     ]
+    wanted += more
     if any(one.id not in server.estate for one in wanted):
         await server.estate.enrol(wanted, by=_first_officer(server))
         server.refresh_users()
