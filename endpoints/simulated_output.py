@@ -1,4 +1,7 @@
-"""The sound of a simulated speaker: nothing is heard, no file is fetched, and everything is reported as if."""
+"""The sound of a simulated speaker: nothing is heard, no file is fetched, and everything is reported as if.
+
+As if means: as a real one would report it. A stream that does not come is not said to have sounded.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -10,8 +13,9 @@ from endpoints.effects import OnHand, Wanted
 from endpoints.output import Sounding
 from endpoints.player import Play
 from endpoints.protocol import Kind, Order
+from endpoints.simulated_stream import Line, Listening, News, SimulatedStreams
 from endpoints.time_line import TimeLine
-from endpoints.vocabulary import Reason
+from endpoints.vocabulary import TONE_MS, Reason
 
 ROOM_BYTES = 512 * 1024 * 1024  # of a real speaker's library
 BEFORE_END_S = 0.1  # a stream has no length: it is over so long before its order would be stopped
@@ -94,6 +98,7 @@ class SimulatedOutput:
 
     :param latency_s: from `play` to the first frame, as at a real card.
     :param clock: the speaker's, which can run wrong.
+    :param streams, line: how live sound comes to it; without them, none does.
     """
 
     __slots__ = (
@@ -101,12 +106,16 @@ class SimulatedOutput:
         "_clock",
         "_latency_s",
         "_left_s",
+        "_line",
+        "_listening",
         "_loop",
         "_play",
         "_sounding",
         "_started",
+        "_streams",
         "_timer",
         "_waits",
+        "amplifier_broken",
         "broken",
         "files",
         "heard",
@@ -115,13 +124,23 @@ class SimulatedOutput:
     )
 
     def __init__(
-        self, *, latency_s: float, heard: Callable[[Play], None], clock: Clock, random: Random, fetch_s: float = 0.0
+        self,
+        *,
+        latency_s: float,
+        heard: Callable[[Play], None],
+        clock: Clock,
+        random: Random,
+        streams: SimulatedStreams,
+        line: Line,
+        fetch_s: float = 0.0,
     ) -> None:
+        self._streams, self._line = streams, line
+        self._listening: Listening | None = None
         self._loop, self._clock = asyncio.get_running_loop(), clock
         self._latency_s, self.heard, self.broken = latency_s, heard, False
         self._play: Play | None = None
         self._sounding: Sounding | None = None
-        self._started = self._waits = self.plays_silence = False
+        self._started = self._waits = self.plays_silence = self.amplifier_broken = False
         self._left_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._changed: Callable[[], None] = _nobody
@@ -206,12 +225,28 @@ class SimulatedOutput:
         rest_s = max(0, play.order.sound_ms - play.from_ms) / 1000
         if play.order.stream:
             rest_s = max(0.0, self._left_s - BEFORE_END_S)
+            self._listening = self._streams.open(
+                play.order,
+                self._line,
+                self._on_stream,
+                after_s=max(0, TONE_MS[play.order.tone] - play.from_ms) / 1000,
+                filled=play.order.kind is Kind.ROUTINE and play.fallback is not None,
+            )
         self._timer = self._loop.call_later(rest_s, self._end, Reason.NONE)
         self.heard(play)
         if self._sounding is not None:
             self._sounding.started(reason)
         if self.plays_silence:
             self._changed()
+
+    def _on_stream(self, news: News) -> None:
+        match news:
+            case News.LOST:
+                self._end(Reason.STREAM_LOST)
+            case News.END:
+                self._end(Reason.NONE)
+            case News.AWAY | News.COMES if self._sounding is not None:
+                self._sounding.started(Reason.FALLBACK if news is News.AWAY else Reason.NONE)
 
     def _on_files(self) -> None:
         self._changed()
@@ -229,6 +264,9 @@ class SimulatedOutput:
     def _clear(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._listening is not None:
+            self._listening.close()
+        self._listening = None
         self._timer, self._sounding, self._play = None, None, None
         self._started = self._waits = False
 

@@ -6,10 +6,11 @@ loop. Every fault that we know from the field can be switched on and off for eac
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 from endpoints.box import Box
+from endpoints.effects import Make
 from endpoints.mqtt_link import AckToken, BrokerAddress, LinkError
 from endpoints.player import Play, Player, Trust
 from endpoints.protocol import Entry, Report, encode_report, report_topic, root_of
@@ -17,10 +18,13 @@ from endpoints.provisioning import Provisioning, SpeakerConfig
 from endpoints.sealing import Message, seal_by_speaker
 from endpoints.simulated_output import SimulatedOutput
 from endpoints.simulated_parts import MemoryDisk, RememberingTrust, SimulatedClock
+from endpoints.simulated_stream import SimulatedStreams
 from endpoints.vocabulary import Reason, Stage
 
 OUTPUT_LATENCY_S = 0.02
 HEARD_MAX = 16
+MODELS = ("模拟音柱 S1", "模拟收扩机 R2")
+FIRMWARES = ("1.4.2", "1.3.9")
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ class SimulatedSpeaker:
 
     `heard` is what it sounded last, oldest first, at most HEARD_MAX.
 
-    :param trust: shared with the others.
+    :param trust, streams: shared with the others.
     """
 
     __slots__ = (
@@ -49,6 +53,7 @@ class SimulatedSpeaker:
         "_trust",
         "config",
         "heard",
+        "make",
     )
 
     def __init__(
@@ -57,17 +62,25 @@ class SimulatedSpeaker:
         trust: RememberingTrust,
         *,
         broker: BrokerAddress,
+        streams: SimulatedStreams,
         random: Random,
         latency_s: float,
         fetch_s: float,
+        make: Make = Make(),  # noqa: B008  frozen
     ) -> None:
-        self.config = config
+        self.config, self.make = config, make
         self.heard: list[Play] = []
         self._loop = asyncio.get_running_loop()
         self._trust, self._broker, self._random = trust, broker, random
         self._disk, self._clock = MemoryDisk(), SimulatedClock()
         self._output = SimulatedOutput(
-            latency_s=latency_s, heard=self._note_heard, clock=self._clock, random=random, fetch_s=fetch_s
+            latency_s=latency_s,
+            heard=self._note_heard,
+            clock=self._clock,
+            random=random,
+            streams=streams,
+            line=self,
+            fetch_s=fetch_s,
         )
         self._box: Box | None = None
         self._deaf, self._delay_s, self._network = False, 0.0, True
@@ -104,6 +117,28 @@ class SimulatedSpeaker:
         """How many files it wants and does not have."""
         return len(self._output.files.lacking)
 
+    # How live sound comes to it -------------------------------------------------------------------------------------------
+
+    @property
+    def area(self) -> str:
+        return self.config.area
+
+    @property
+    def hears(self) -> bool:
+        """Whether it is connected and takes in what comes."""
+        return self.connected and not self._deaf
+
+    def time_us(self) -> int | None:
+        return self._box.time_us() if self._box is not None else None
+
+    def listen(self, topic: str, handler: Callable[[bytes], None], *, qos: int = 0) -> None:
+        if self._box is not None:
+            self._box.listen(topic, handler, qos=qos)
+
+    def unlisten(self, topic: str) -> None:
+        if self._box is not None:
+            self._box.unlisten(topic)
+
     # Faults ---------------------------------------------------------------------------------------------------------------
 
     def goes_silent(self, on: bool = True) -> None:
@@ -115,6 +150,12 @@ class SimulatedSpeaker:
     def plays_silence(self, on: bool = True) -> None:
         """Its amplifier hears nothing of what sounds: it says SILENCE, and that it sounds."""
         self._output.plays_silence = on
+        if self._box is not None:
+            self._box.on_output_changed()
+
+    def breaks_amplifier(self, on: bool = True) -> None:
+        """Its amplifier says that it is broken; what sounds does so all the same, and nobody hears it."""
+        self._output.amplifier_broken = on
         if self._box is not None:
             self._box.on_output_changed()
 
@@ -158,7 +199,7 @@ class SimulatedSpeaker:
         if self._box is not None:
             return
         self._box = Box(
-            self.config.identity,
+            self.config.identity_as(self.make),
             self._trust,
             broker=self._broker,
             disk=self._disk,
@@ -166,6 +207,7 @@ class SimulatedSpeaker:
             random=self._random,
             clock=self._clock,
             hear=self._hear,
+            amplifier=lambda: not self._output.amplifier_broken,
         )
         self._box.start(delay_s=delay_s, online=self._network)
 
@@ -194,6 +236,13 @@ class SimulatedSpeaker:
             self._forging = None
         if per_s > 0 and self._box is not None:
             self._forging = self._loop.call_later(1 / per_s, self._forge, per_s, 0)
+
+    def takes_secrets(self, config: SpeakerConfig, broker: BrokerAddress) -> None:
+        """It has fetched newer ones: it leaves the broker and comes back with them, on the same disk."""
+        self.config, self._broker = config, broker
+        if self._box is not None:
+            self.loses_power()
+            self.gets_power()
 
     # Life -----------------------------------------------------------------------------------------------------------------
 
@@ -263,6 +312,12 @@ class SimulatedSpeaker:
         return seal_by_speaker(payload, Message.REPORT, exercise=self.config.exercise, key=self.config.key)
 
 
+def make_of(speaker: str) -> Make:
+    """As in the field: two models, and some boxes that nobody has updated."""
+    luck = sum(speaker.encode()) % 20
+    return Make(MODELS[luck % 2], FIRMWARES[0 if luck else 1])
+
+
 class Simulator:
     """All the speakers of a provisioning file, by id. Made inside a running loop; `start` switches them on.
 
@@ -284,15 +339,18 @@ class Simulator:
     ) -> None:
         self._trust = RememberingTrust(trust or provisioning.trust)
         random = Random(seed)  # noqa: S311 jitter and nonces of simulated speakers
+        streams = SimulatedStreams(self._trust)
         wanted = None if only is None else frozenset(only)
         self._speakers = {
             config.id: SimulatedSpeaker(
                 config,
                 self._trust,
                 broker=provisioning.broker_for(config),
+                streams=streams,
                 random=random,
                 latency_s=latency_s,
                 fetch_s=fetch_s,
+                make=make_of(config.id),
             )
             for config in provisioning.speakers
             if wanted is None or config.id in wanted

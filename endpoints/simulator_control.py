@@ -179,6 +179,10 @@ def _files(command: Mapping[str, object], on: bool) -> Callable[[SimulatedSpeake
     return lambda speaker: speaker.lacks_files(on)
 
 
+def _amplifier(command: Mapping[str, object], on: bool) -> Callable[[SimulatedSpeaker], None]:
+    return lambda speaker: speaker.breaks_amplifier(on)
+
+
 def _network(command: Mapping[str, object], on: bool) -> Callable[[SimulatedSpeaker], None]:
     return lambda speaker: speaker.lost_network(on)
 
@@ -195,6 +199,7 @@ FAULTS = {
     "network": (_network, frozenset()),
     "silence": (_silence, frozenset()),
     "files": (_files, frozenset()),
+    "amplifier": (_amplifier, frozenset()),
 }
 
 

@@ -9,12 +9,16 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
+
+from endpoints.enrolling import NotEnrolled, renew
 from endpoints.provisioning import Provisioning
 from endpoints.simulator import Simulator
 from endpoints.simulator_control import SimulatorControl
 
 SPARE_FILES = 64  # beside the sockets
 SETTLE_S = 10.0
+RENEW_EVERY_S = 5.0
 _YOUNG, _MIDDLE, _OLD = 50_000, 50, 1_000
 
 log = logging.getLogger(__name__)
@@ -49,12 +53,32 @@ async def running_simulator(
     if socket is not None:
         await socket.start()
     simulator.start(over_s=over_s)
+    renewing = asyncio.create_task(_renew(simulator, provisioning), name="newer secrets")
     try:
         yield simulator
     finally:
+        renewing.cancel()
         if socket is not None:
             await socket.stop()
         await simulator.stop()
+
+
+async def _renew(simulator: Simulator, provisioning: Provisioning) -> None:
+    """Fetch newer secrets for those that the server wants to have some, as boxes do."""
+    while provisioning.assets_url:
+        await asyncio.sleep(RENEW_EVERY_S)
+        wanting = [one for one in simulator.speakers.values() if one.player is not None and one.player.wants_secrets]
+        if not wanting:
+            continue
+        async with aiohttp.ClientSession() as session:
+            for one in wanting:
+                try:
+                    given = await renew(session, one.config, provisioning.assets_url)
+                except NotEnrolled as err:
+                    log.warning("%s: no newer secrets: %s", one.config.id, err)
+                    break  # the others have no better luck
+                (config,) = given.provisioning.speakers
+                one.takes_secrets(config, provisioning.broker_for(config))
 
 
 async def run_simulator(

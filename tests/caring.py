@@ -53,7 +53,7 @@ async def care_for(
 
     def changed() -> None:
         on_change()
-        caring.setups.follow()
+        caring.follow()
 
     caring = Caring(
         clock=clock,

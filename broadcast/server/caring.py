@@ -121,6 +121,13 @@ class Caring:
         await self.setups.load()
         await self.care.tests.load()
 
+    def follow(self) -> None:
+        """The estate has changed: setups go out, and whose secrets are revoked is not there any more, whatever the broker says."""
+        for one in self._estate.speakers.values():
+            if one.revoked:
+                self._speakers.gone(one.id)
+        self.setups.follow()
+
     def start_loops(self, loops: Loops) -> None:
         """Keep them going."""
         loops.every("speaker-keys", 1.0, self.caretaking.tick)

@@ -463,7 +463,7 @@ class Server:
         """After speakers were enrolled or changed: the broker learns their accounts, presence expects them, setups go out."""
         self.broker.set_users(self._broker_users())
         self.speakers.expect(self.estate.speakers)
-        self.caring.setups.follow()
+        self.caring.follow()
 
     def provisioning(self) -> Provisioning:
         """What speakers have to be told, at this machine's own address: for the simulator."""

@@ -39,7 +39,8 @@ class ServerWire:
             retry_cap_s=RETRY_CAP_S,
         )
         for root in (LIVE_ROOT, EXERCISE_ROOT):
-            self._link.subscribe([(f"{root}/report/+", 1), (f"{root}/gone/+", 1), (f"{root}/proof/+", 1)])
+            once = ("report", "gone", "proof", "about")
+            self._link.subscribe([(f"{root}/{kind}/+", 1) for kind in once])
             self._link.subscribe([(f"{root}/hello/+", 0), (f"{root}/ping/+", 0), (f"{root}/stock/+", 0)])
         self._link.start()
 
