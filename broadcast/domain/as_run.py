@@ -4,11 +4,13 @@ Nothing is skipped without a visible reason: every occurrence × speaker has exa
 either explained by a rule that everybody knew beforehand, or a mismatch that raises an alarm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
+from broadcast.domain.broadcasts import Life
+from broadcast.domain.live_records import RELAY_LOST, LiveRecord
 from endpoints.delivery import State
-from endpoints.protocol import Reason
+from endpoints.protocol import Order, Reason
 
 ON_TIME_MS = 2_000  # a start that is later begins in the middle, in step with the neighbours
 
@@ -27,6 +29,8 @@ class Outcome(StrEnum):
     UNREACHED = "unreached"  # no word that it began, and the time for it is over
     UNKNOWN = "unknown"  # not yet
 
+
+GIVEN_UP_MS = 10_000  # a speaker gives a stream up that has not come for so long
 
 SOUNDED = frozenset({Outcome.ON_TIME, Outcome.LATE, Outcome.FALLBACK, Outcome.BROKEN_OFF})
 
@@ -58,6 +62,26 @@ def outcome_of(state: State, reason: Reason, start_reason: Reason, *, began: boo
     if state is State.STOPPED and reason is Reason.CANCELLED:
         return Outcome.STOPPED
     return Outcome.LATE if late else Outcome.ON_TIME
+
+
+def relay_cause(order: Order, life: Life, records: Sequence[LiveRecord], now_ms: int) -> str:
+    """Why a relay can't have sounded as planned, by what the server itself sent: RELAY_LOST, or empty.
+
+    :param records: of its stream. There is none of one that never got onto the air at all.
+    """
+    if not order.stream or now_ms < order.not_before_ms + GIVEN_UP_MS:
+        return ""
+    if any(one.why == RELAY_LOST for one in records):
+        return RELAY_LOST
+    silent = all(one.nothing_went_out for one in records)
+    return RELAY_LOST if silent and life in (Life.LIVE, Life.ENDED) else ""
+
+
+def contradicted(outcome: Outcome, reason: Reason, cause: str) -> tuple[Outcome, Reason]:
+    """What is written down when the server knows better: a speaker can't have sounded well what was not sent."""
+    if cause and outcome in (Outcome.ON_TIME, Outcome.LATE):
+        return Outcome.BROKEN_OFF, Reason.STREAM_LOST
+    return outcome, reason
 
 
 def is_late(started_ms: int, due_ms: int) -> bool:

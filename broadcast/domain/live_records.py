@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
+RELAY_LOST = "relay-lost"  # its source gave nothing for so long that speakers had to give it up
+
 
 class LiveRecord(NamedTuple):
     """What went out of one run of a stream. `sha256` is empty, and `to_ms` 0, while it is being recorded.
 
     :param packets: that were handed to the broker; of the rest, `lost`, it was not there to take them.
-    :param why: it ended; a word of LiveEnd, or `crash`.
+    :param why: it ended; a word of LiveEnd, or `crash`. RELAY_LOST is said as soon as it is known, and stays.
     """
 
     order: str
@@ -20,6 +22,11 @@ class LiveRecord(NamedTuple):
     packets: int = 0
     lost: int = 0
     why: str = ""
+
+    @property
+    def nothing_went_out(self) -> bool:
+        """It is over, and no packet of it was handed to the broker; of what crashed nobody counted them."""
+        return bool(self.to_ms) and not self.packets and self.why != "crash"
 
 
 class Taped(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from broadcast.clock import Clock
-from broadcast.domain.as_run import Outcome, is_late, is_mismatch, outcome_of
+from broadcast.domain.as_run import Outcome, contradicted, is_late, is_mismatch, outcome_of, relay_cause
 from broadcast.domain.broadcasts import Broadcast, Life
 from broadcast.domain.officers import Officer, Verb
 from broadcast.domain.rights import may
@@ -43,12 +43,14 @@ class Run:
     :param counts: speakers by outcome.
     :param reasons: of those that are not on time.
     :param meant: all of them.
+    :param cause: what the server knows against it: `relay-lost`.
     """
 
     broadcast: Broadcast
     counts: Mapping[Outcome, int]
     reasons: Mapping[tuple[Outcome, Reason], int]
     meant: int
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,12 @@ class Line:
 
 @dataclass(slots=True)
 class _Counted:
+    cause: str = ""
     counts: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[tuple[Outcome, Reason]] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome, reason: Reason, count: int = 1) -> None:
+        outcome, reason = contradicted(outcome, reason, self.cause)
         self.counts[outcome] += count
         if outcome not in (Outcome.ON_TIME, Outcome.UNKNOWN):
             self.reasons[outcome, reason] += count
@@ -199,7 +203,8 @@ class AsRun:
         """
         may(by, Verb.READ, areas=[area], now_ms=self._clock.now_ms())
         rows = await self._occurrences(area, from_ms, until_ms)
-        counted = {one.id: _Counted() for one in rows}
+        causes = await self._causes(rows)
+        counted = {one.id: _Counted(causes.get(one.id, "")) for one in rows}
         kept = []
         for one in rows:
             found = self._told(one)
@@ -217,6 +222,7 @@ class AsRun:
         """Likewise, each occurrence at each speaker. :raises AreaNotGranted: as `runs`."""
         may(by, Verb.READ, areas=[area], now_ms=self._clock.now_ms())
         rows = {one.id: one for one in await self._occurrences(area, from_ms, until_ms)}
+        causes = await self._causes(rows.values())
         found: list[Line] = []
         kept = []
         for one in rows.values():
@@ -225,13 +231,13 @@ class AsRun:
                 kept.append(one.id)
             for row in told or ():
                 if self._stands_in(row.speaker, area):
-                    found.append(
-                        _line(one, row.speaker, row.started_ms, *_outcome_of_delivery(row, one.order.not_before_ms))
-                    )
+                    how = contradicted(*_outcome_of_delivery(row, one.order.not_before_ms), causes.get(one.id, ""))
+                    found.append(_line(one, row.speaker, row.started_ms, *how))
         for at in range(0, len(kept), ORDERS_AT_ONCE):
             some = kept[at : at + ORDERS_AT_ONCE]
             for run in await self._store.read(_at_speakers(some, significant(area))):
-                found.append(_line(rows[run.order], run.speaker, run.started_ms, *_outcome_of_row(run)))
+                how = contradicted(*_outcome_of_row(run), causes.get(run.order, ""))
+                found.append(_line(rows[run.order], run.speaker, run.started_ms, *how))
         return sorted(found, key=lambda one: (one.broadcast.order.not_before_ms, one.broadcast.id, one.speaker))
 
     # ---- inside ---------------------------------------------------------------------------------------------------------
@@ -240,6 +246,15 @@ class AsRun:
         rows = await self._store.read(lambda tx: tx.broadcasts.occurrences(from_ms, until_ms))
         found = [one for one in rows if one.life is not Life.REPLACED and self._concerns(one, area)]
         return found[:MOST_RUNS]
+
+    async def _causes(self, rows: Iterable[Broadcast]) -> dict[str, str]:
+        """What the server's own record says against relays among them, by id."""
+        relays = [one for one in rows if one.order.stream]
+        if not relays:
+            return {}
+        sent = await self._store.read(lambda tx: {one.id: tx.live.of(one.id) for one in relays})
+        now_ms = self._clock.now_ms()
+        return {one.id: relay_cause(one.order, one.life, sent[one.id], now_ms) for one in relays}
 
     def _told(self, one: Broadcast) -> list[DeliveryRow] | None:
         """Where it stands at each speaker while something is open about it; what is long over is asked of the table."""
@@ -256,7 +271,8 @@ class AsRun:
         if not meant:  # its ladder is opened shortly before its time
             meant = sum(covers(area, speaker.area) for speaker in self._estate.meant_by(one.order))
             counted.add(Outcome.STOPPED if one.life is Life.STOPPED else Outcome.UNKNOWN, Reason.NONE, meant)
-        return Run(one, {o: counted.counts[o] for o in Outcome if counted.counts[o]}, dict(counted.reasons), meant)
+        counts = {o: counted.counts[o] for o in Outcome if counted.counts[o]}
+        return Run(one, counts, dict(counted.reasons), meant, counted.cause)
 
     def _stands_in(self, speaker: str, area: str) -> bool:
         found = self._estate.speakers.get(speaker)

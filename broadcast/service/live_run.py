@@ -78,6 +78,11 @@ class LiveRun:
         if not self._over:
             self._out.head(frames=self.frames_a_packet, delay_ms=self.delay_ms)
 
+    async def mark(self, why: str) -> None:
+        """What is known of it before it ends, and stays on the record."""
+        self._record = self._record._replace(why=why)
+        await self.keep()
+
     async def keep(self) -> None:
         """Its row: from here on a crash leaves a recording that is known."""
         try:
@@ -153,7 +158,7 @@ class LiveRun:
             to_ms=max(self._studio.clock.now_ms(), self._record.from_ms + 1),
             packets=self.packets,
             lost=self.lost,
-            why=why,
+            why=self._record.why or why,
         )
         if taped is not None:
             record = record._replace(sha256=taped.sha256, size_bytes=taped.size_bytes, sound_ms=taped.sound_ms)
@@ -173,7 +178,7 @@ async def mend_records(studio: Studio) -> int:
     for record in unfinished:
         taped = await studio.tapes.mend(record.order, record.from_ms)
         sound_ms = 0 if taped is None else taped.sound_ms
-        ended = record._replace(to_ms=max(record.from_ms + sound_ms, record.from_ms + 1), why="crash")
+        ended = record._replace(to_ms=max(record.from_ms + sound_ms, record.from_ms + 1), why=record.why or "crash")
         if taped is not None:
             ended = ended._replace(sha256=taped.sha256, size_bytes=taped.size_bytes, sound_ms=taped.sound_ms)
         await studio.store.write(lambda tx, ended=ended: tx.live.save(ended))  # type: ignore[misc]

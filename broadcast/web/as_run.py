@@ -61,7 +61,10 @@ class ReasonOut(BaseModel):
 
 
 class RunOut(BaseModel):
-    """One time of a programme. `counts`: speakers by outcome, which add up to `speakers`; `reasons` of those not on time."""
+    """One time of a programme. `counts`: speakers by outcome, which add up to `speakers`; `reasons` of those not on time.
+
+    `cause`: `relay-lost` when the server itself sent nothing for so long that no speaker can have sounded it well.
+    """
 
     occurrence: str
     programme: str
@@ -75,6 +78,7 @@ class RunOut(BaseModel):
     speakers: int
     counts: dict[str, int]
     reasons: list[ReasonOut]
+    cause: str
 
     @classmethod
     def of(cls, one: Run) -> "RunOut":
@@ -95,6 +99,7 @@ class RunOut(BaseModel):
                 ReasonOut(outcome=outcome.value, reason=reason.name.lower(), speakers=count)
                 for (outcome, reason), count in sorted(one.reasons.items(), key=lambda item: -item[1])
             ],
+            cause=one.cause,
         )
 
 

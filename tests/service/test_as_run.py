@@ -1,7 +1,11 @@
 """What was planned against what sounded: one word for every occurrence at every speaker, three alarms at most."""
 
+from typing import Any
+
 from broadcast.domain.as_run import Outcome
 from broadcast.domain.broadcasts import Broadcast, StartBroadcast
+from broadcast.domain.live_records import LiveRecord
+from broadcast.domain.programmes import Stream
 from broadcast.service.ladder import KEEP_ROUTINE
 from broadcast.service.ports import ReportRow
 from endpoints.protocol import Kind, Reason, Severity, Stage
@@ -240,3 +244,35 @@ async def test_what_falls_silent_in_the_middle_and_is_filled_counts_as_fallback(
         assert (await outcomes(there))[Outcome.FALLBACK] == 1
         there.ladder._rungs.clear()
         assert (await outcomes(there))[Outcome.FALLBACK] == 1
+
+
+async def test_what_speakers_say_of_a_relay_is_held_against_what_was_sent() -> None:
+    """Lost for ten seconds it stays lost on the record, also when its source has come back and its alarm is gone."""
+    async with town() as there:
+        radio: dict[str, Any] = {"source": Stream("https://radio.example/live"), "loop": False, "length_min": 5}
+        one = await on_air(there, **radio)
+        names = sorted(there.services.estate.speakers)
+        await sounds(there, one, *names[:700])
+        await there.report(one.id, names[700:], Stage.FAILED, reason=Reason.STREAM_LOST)
+        good = LiveRecord(
+            one.id, one.order.not_before_ms, one.order.stream, to_ms=one.order.not_before_ms + 9, packets=9
+        )
+        for records, cause, counts in (
+            ([], "relay-lost", {Outcome.BROKEN_OFF: 700, Outcome.FAILED: 18}),
+            ([good], "", {Outcome.ON_TIME: 700, Outcome.FAILED: 18}),
+            ([good._replace(packets=0)], "relay-lost", {Outcome.BROKEN_OFF: 700, Outcome.FAILED: 18}),
+            ([good._replace(packets=0, why="crash")], "", {Outcome.ON_TIME: 700, Outcome.FAILED: 18}),
+            ([good._replace(why="relay-lost")], "relay-lost", {Outcome.BROKEN_OFF: 700, Outcome.FAILED: 18}),
+        ):
+            for record in records:
+                await there.store.write(lambda tx, record=record: tx.live.save(record))  # type: ignore[misc]
+            for seconds in (12, 24 * 3_600):  # while it lasts, and from the table
+                there.clock.advance(seconds)
+                now_ms = there.clock.now_ms()
+                span = {"by": CHIEF, "area": CITY, "from_ms": one.order.not_before_ms - 1, "until_ms": now_ms}
+                await there.ladder.write_behind(at_once=True)
+                run = (await there.services.planning.as_run.runs(**span))[0]  # type: ignore[arg-type]
+                assert (run.cause, run.counts) == (cause, counts)
+                lines = await there.services.planning.as_run.lines(**span)  # type: ignore[arg-type]
+                mine = {x.outcome: x.reason for x in lines if x.broadcast.id == one.id}
+                assert mine.get(Outcome.BROKEN_OFF, Reason.NONE) is (Reason.STREAM_LOST if cause else Reason.NONE)

@@ -79,6 +79,33 @@ def test_a_source_that_breaks_or_never_was_there_is_tried_until_it_comes(tmp_pat
     run(story())
 
 
+def test_a_source_that_was_away_for_ten_seconds_is_on_the_record_for_good(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with live_stage(tmp_path) as stage:
+            stage.sources.there.clear()
+            late, short = programme(), programme("P-2", 78)
+            await stage.relays.start(late, RADIO)
+            await asyncio.sleep(12)
+            (record,) = await stage.town.store.read(lambda tx: tx.live.of("P-1"))
+            assert (record.why, record.to_ms) == ("relay-lost", 0), "it is known before it is over"
+            stage.sources.there.add(RADIO)
+            await asyncio.sleep(6)
+            await play(stage, 30)
+            assert "relay-lost" not in names(stage)
+            await stage.relays.stop("P-1")
+            await stage.relays.start(short, RADIO)
+            await asyncio.sleep(8)
+            await play(stage, 30)
+            await stage.relays.stop("P-2")
+            records = [await stage.town.store.read(lambda tx, name=name: tx.live.of(name)) for name in ("P-1", "P-2")]  # type: ignore[misc]
+            assert [[(one.why, one.packets) for one in some] for some in records] == [
+                [("relay-lost", 11)],
+                [("closed", 11)],
+            ]
+
+    run(story())
+
+
 def test_relays_share_the_broker_with_microphones(tmp_path: Path) -> None:
     async def story() -> None:
         async with live_stage(tmp_path, max_deliveries_per_s=12_000) as stage:
