@@ -39,6 +39,11 @@ COMMANDS = {  # name: (where it is, its sentence); a test compares the sentence 
         "broadcast.cli.ladder:ladder",
         "How far a broadcast got (回执): per township, and who is missing, by name.",
     ),
+    "approvals": (
+        "broadcast.cli.approvals:app",
+        "What waits for a second person (审批): list, show, approve, reject, return, withdraw, break the glass.",
+    ),
+    "plans": ("broadcast.cli.plans:app", "The saved plans (预案): list, start."),
     "assets": ("broadcast.cli.assets:app", "The library of sounds (音频素材): send, look, approve, delete."),
     "programmes": (
         "broadcast.cli.programmes:app",
@@ -55,6 +60,15 @@ COMMANDS = {  # name: (where it is, its sentence); a test compares the sentence 
     ),
     "users": ("broadcast.cli.users:app", "The officers' accounts, for the technician at this machine."),
     "keys": ("broadcast.cli.keys:app", "The signing keys: how long they last, and their public halves."),
+    "audit": ("broadcast.cli.audit:app", "The audit trail: verify it, hand it out, hold it against a copy."),
+    "backup": (
+        "broadcast.cli.backups:backup",
+        "Make a backup (备份) now, beside a running server; it counts when it has been read back and verified.",
+    ),
+    "restore": (
+        "broadcast.cli.backups:restore",
+        "Put a backup in the place of this machine's data. No server may run; everything is checked before anything is touched.",
+    ),
     "db": ("broadcast.cli.database:app", "The database: bring its tables up, look whether it is whole."),
     "config": ("broadcast.cli.configuration:app", "The settings: check a file, show what is in force."),
     "doctor": ("broadcast.cli.doctor:doctor", "Say what is missing on this machine and how to get it."),

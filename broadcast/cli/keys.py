@@ -10,6 +10,7 @@ from broadcast.cli.common import BEIJING, day, fail, table, warn
 from broadcast.cli.local import ConfigFile, settings_of
 from broadcast.clock import SystemClock
 from broadcast.keyring import DAY_MS, WARN_DAYS, BadKeyFile, Keyring, NoKeys, read_keyring
+from broadcast.store.recovery import BadCode, in_words, own_code
 from config.settings import Settings
 from endpoints.provisioning import key_to_json
 
@@ -64,6 +65,17 @@ def export(
         return
     file.write_text(text, encoding="utf-8")
     typer.echo(f"{file}: {len(listed)} public keys")
+
+
+@app.command("recovery")
+def recovery_code(config: ConfigFile = None) -> None:
+    """Show the recovery code (恢复码) that opens the keys in backups. It belongs on paper, in the safe, away from the backups."""
+    settings = settings_of(config)
+    try:
+        code = own_code(settings.server.data_folder / "keys")
+    except (BadCode, OSError) as err:
+        fail(str(err))
+    typer.echo(in_words(code))
 
 
 def keyring_of(settings: Settings) -> Keyring:

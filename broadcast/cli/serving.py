@@ -25,6 +25,7 @@ from broadcast.domain.speakers import Speaker, default_id
 from broadcast.keyring import BadKeyFile
 from broadcast.server import Server
 from broadcast.service.presence import Presence
+from broadcast.store.recovery import in_words, own_code
 from broadcast.transport.child import BrokerError, end_with_parent
 from config.settings import Settings
 from endpoints.provisioning import write_provisioning
@@ -125,6 +126,10 @@ async def _serve(settings: Settings) -> None:
         typer.echo(f"Lianbo: {server.address}  (broker {server.broker.engine}: {server.broker.why})")
         if password is not None:
             typer.echo(f"First start: sign in as {FIRST_OFFICER} with {password} and change it; it is not shown again.")
+            code = in_words(own_code(server.folder / "keys"))
+            typer.echo(
+                f"Write this down for the safe, it opens the keys in backups: {code}  (again: lianbo keys recovery)"
+            )
         await _warm_up(server)
         await stopping.wait()
     finally:
