@@ -195,18 +195,29 @@ def _start(desk: Desk, path: str, body: Json, *, yes: bool, key: str, wait_s: fl
             f"{err.lines[0]}\nIt is not known whether it was taken on: `lianbo broadcasts` shows it if it was.\n"
             f"The same command with --key {key} repeats it without starting it twice."
         )
+    if not started(desk, done):
+        raise typer.Exit(SOME_MISSING)
+    complete = wait_s is None or wait_for_start(desk, done["id"], within_s=wait_s, begins_later="not_before" in body)
+    typer.echo(done["id"])
+    if not complete:
+        raise typer.Exit(SOME_MISSING)
+
+
+def started(desk: Desk, done: Json) -> bool:
+    """Say what became of it; false: it waits for a second person, whose id of the request is the last line."""
     if done["repeated"]:
         warn("the server had this request before; nothing was started twice")
+    if done["approval"]:
+        warn("nothing has gone out: a second person has to hear and approve it (`lianbo approvals approve`)")
+        typer.echo(done["approval"])
+        return False
     broadcast = desk.get(f"/broadcasts/{segment(done['id'])}")
     if broadcast["on_air_pending"]:
         warn("the server has it; the broker has not confirmed it yet, and it goes out by itself. Look at the desk now")
     if broadcast["note"]:
         warn(broadcast["note"])
     typer.echo(f"Taken on: “{broadcast['headline']}”, until {when(broadcast['not_after'])}.")
-    complete = wait_s is None or wait_for_start(desk, done["id"], within_s=wait_s, begins_later="not_before" in body)
-    typer.echo(done["id"])
-    if not complete:
-        raise typer.Exit(SOME_MISSING)
+    return True
 
 
 def _show_reach(desk: Desk, body: Json, *, yes: bool) -> None:
