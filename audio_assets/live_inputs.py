@@ -122,13 +122,30 @@ class CardInput:
     def _index(self, card: Any) -> int | None:
         if not self._device:
             return None
-        facts = [card.get_device_info_by_index(index) for index in range(card.get_device_count())]
-        names = {int(one["index"]): str(one["name"]) for one in facts if one["maxInputChannels"]}
+        names = _inputs(card)
         for match in (lambda name: name == self._device, lambda name: self._device in name):
             for index, name in names.items():
                 if match(name):
                     return index
         raise NoInput(f"there is no sound card {self._device!r}; there are: {', '.join(names.values()) or 'none'}")
+
+
+def card_names() -> list[str]:
+    """The inputs of this machine's sound cards. :raises NoInput: nobody can say."""
+    try:
+        import pyaudio  # noqa: PLC0415 an extra
+    except ImportError:
+        raise NoInput("PyAudio is not installed; install lianbo[sound]") from None
+    card = pyaudio.PyAudio()
+    try:
+        return list(_inputs(card).values())
+    finally:
+        card.terminate()
+
+
+def _inputs(card: Any) -> dict[int, str]:
+    facts = [card.get_device_info_by_index(index) for index in range(card.get_device_count())]
+    return {int(one["index"]): str(one["name"]) for one in facts if one["maxInputChannels"]}
 
 
 # ---- HTTP -------------------------------------------------------------------------------------------------------------------

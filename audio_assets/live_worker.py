@@ -2,7 +2,8 @@
 
 The server's process never loads libav, and a stream that crashes a decoder takes no microphone with it. Run as
 `python -m audio_assets.live_worker SPEC`: SPEC is `pcm` (samples come on stdin and are encoded), `opus` (frames come on stdin and
-are measured only), or what `live_inputs.open_input` takes. Everything on the pipes is `kind 1 · length u32 · content`.
+are measured only), `cards` (it names the inputs that there are, one a line, and ends), or what `live_inputs.open_input` takes.
+Everything on the pipes is `kind 1 · length u32 · content`.
 """
 
 import os
@@ -16,14 +17,15 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from audio_assets.live_codec import LiveDecoder, LiveEncoder, Meter
-from audio_assets.live_inputs import Input, NoInput, Piece, now_us, open_input
+from audio_assets.live_inputs import Input, NoInput, Piece, card_names, now_us, open_input
 from audio_assets.pcm import FRAME_BYTES, FRAME_MS, RATE_HZ, SAMPLE_BYTES
 
 PREFIX = struct.Struct(">cI")
 STAMP = struct.Struct(">Q")
 LEVEL = struct.Struct(">ff")
-FRAME, LEVELS, ENDED, READY, SAMPLES, OPUS = b"F", b"L", b"E", b"R", b"P", b"O"
+FRAME, LEVELS, ENDED, READY, SAMPLES, OPUS, CARDS = b"F", b"L", b"E", b"R", b"P", b"O", b"C"
 MAX_IN = 1 << 20
+MAX_NAMES = 4_000  # bytes; the parent takes no more at once
 MEMORY_BYTES = 1 << 30
 FRAME_S = FRAME_MS / 1000
 BUFFER_S, MOST_BUFFER_S = 0.5, 4.0  # of a source that is not paced: where it begins, and where it is made to wait
@@ -142,6 +144,9 @@ def main(spec: str) -> None:
     try:
         if spec in ("pcm", "opus"):
             from_stdin(out, sys.stdin.buffer)
+            return
+        if spec == "cards":
+            out.say(CARDS, "\n".join(card_names()).encode()[:MAX_NAMES])
             return
         threading.Thread(target=_end_with_parent, args=(sys.stdin.buffer,), daemon=True).start()
         from_input(out, open_input(spec))

@@ -12,6 +12,7 @@ from broadcast.clock import SystemClock
 from broadcast.domain.accounts import AccountRules
 from broadcast.domain.area_import import read_table
 from broadcast.domain.areas import AreaTree
+from broadcast.domain.broadcasts import Fault
 from broadcast.domain.officers import Grant, Officer, Role, Verb
 from broadcast.domain.rights import STARTS
 from broadcast.domain.speakers import Speaker, default_id
@@ -173,6 +174,15 @@ _tree = read_table(load_packaged("130281"))
 def zunhua_speakers(tree: AreaTree) -> list[Speaker]:
     """One in each village, one for each township and one for the city: 718."""
     return [Speaker(default_id(area.code), area.code, area.short_name) for area in tree]
+
+
+class RadioRules:
+    """One radio may be relayed, and there is one sound card."""
+
+    async def fault(self, address: str, *, field: str) -> Fault | None:
+        if address.startswith("https://radio.example/") or address in ("card", "card:Line In"):
+            return None
+        return Fault(field, "unknown-card" if address.startswith("card") else "relay-not-allowed")
 
 
 @dataclass
@@ -385,7 +395,7 @@ async def town(
         proofs=proofs,
         wording=wording,
         endings=Endings(clock=clock, broadcasts=broadcasts, wording=wording, speech=speech),
-        programmes=planning.programmes(sounds=shelf, voice=speech),
+        programmes=planning.programmes(sounds=shelf, voice=speech, sources=RadioRules()),
         planning=planning,
         gate=AssetGate(monotonic=clock.monotonic, estate=estate, urgent=boards.needs, bytes_per_s=bytes_per_s),
         previews=Previews(clock=clock, voice=speech, broadcasts=broadcasts),

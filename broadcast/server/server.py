@@ -236,7 +236,9 @@ class Server:
         self._open.push_async_callback(self.worker.close)
         self._open_sound_library()
         sounds = UsableSounds(LibrarySounds(self.library), self.assets.fault)
-        self.programmes = self.planning.programmes(sounds=sounds, voice=self.speech)
+        live = self.settings.live
+        self.sources = LiveSources(card=live.card, addresses=live.relay_addresses)
+        self.programmes = self.planning.programmes(sounds=sounds, voice=self.speech, sources=self.sources)
         self.gate = AssetGate(
             monotonic=clock.monotonic,
             estate=self.estate,
@@ -340,11 +342,10 @@ class Server:
         air = SignedAir(wire=self.wire, signers=self.keyring.signers, epoch=epoch)
         tapes = FileTapes(self.folder / "live", self.library)
         studio = Studio(clock=clock, store=store, health=health, air=air, tapes=tapes, rules=rules)
-        sources = LiveSources(card=asked.card, addresses=asked.relay_addresses)
         words = LiveWords(self.speech, self.library)
         boards = LiveBoards(clock, self.estate, self.boards, self.broadcasts, self.ladder, self.rule)
-        self.live = Live(studio=studio, boards=boards, sources=sources, words=words)
-        self.relays = Relays(studio=studio, estate=self.estate, sources=sources)
+        self.live = Live(studio=studio, boards=boards, sources=self.sources, words=words)
+        self.relays = Relays(studio=studio, estate=self.estate, sources=self.sources)
         self.relaying = Relaying(clock=clock, boards=self.planning.boards, relays=self.relays, health=health)
         self._open.push_async_callback(self.live.stop)
         self._open.push_async_callback(self.relays.stop_all)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from broadcast.domain.broadcasts import Fault
 from broadcast.domain.live_records import Taped
 from endpoints.protocol import Order
 
@@ -45,6 +46,12 @@ class FedSource(Source, Protocol):
 class Sources(Protocol):
     def fed(self, ears: Ears) -> FedSource: ...
     async def open(self, address: str, ears: Ears) -> Source: ...  # NoSource
+
+
+class SourceRules(Protocol):
+    """Which sources this server may open: asked before a relay is planned, and not only when its time has come."""
+
+    async def fault(self, address: str, *, field: str) -> Fault | None: ...
 
 
 class OutStream(Protocol):

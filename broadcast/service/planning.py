@@ -10,6 +10,7 @@ from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
+from broadcast.service.live_ports import SourceRules
 from broadcast.service.ports import Sounds, Store, Wire
 from broadcast.service.presence import Speakers
 from broadcast.service.previews import Voice
@@ -91,7 +92,7 @@ class Planning:
         self._record_loaded = False
         self._forget_at = clock.monotonic()
 
-    def programmes(self, *, sounds: Sounds, voice: Voice) -> Programmes:
+    def programmes(self, *, sounds: Sounds, voice: Voice, sources: SourceRules) -> Programmes:
         """The use cases, once there is a library and a voice."""
         return Programmes(
             clock=self._clock,
@@ -100,6 +101,7 @@ class Planning:
             boards=self.boards,
             live=self._live,
             sounds=ProgrammeSounds(sounds=sounds, voice=voice),
+            sources=sources,
             health=self._health,
             quiet=self._rules.quiet,
             rule=self._rules.order,

@@ -29,6 +29,7 @@ from broadcast.domain.programmes import (
     Programme,
     ProgrammeChanged,
     Speech,
+    Stream,
     UnknownProgramme,
     as_of_today,
 )
@@ -37,10 +38,12 @@ from broadcast.domain.wall_time import instant_ms
 from broadcast.service.boards import Boards
 from broadcast.service.estate import Estate
 from broadcast.service.health import Health
+from broadcast.service.live_ports import SourceRules
 from broadcast.service.once import OnceKey
 from broadcast.service.ports import ActRow, KeptAnswer, SpeechFailed, Store, StoreUnavailable, Tx
 from broadcast.service.programme_boards import ProgrammeBoards
 from broadcast.service.programme_sounds import MissingFile, ProgrammeSounds
+from broadcast.service.relaying import address_of
 from endpoints.arbitration import QuietHours
 from endpoints.area_codes import covers
 from endpoints.protocol import MAX_SLOTS, OrderRule, Part
@@ -100,12 +103,14 @@ class Programmes:
         boards: ProgrammeBoards,
         live: Boards,
         sounds: ProgrammeSounds,
+        sources: SourceRules,
         health: Health,
         quiet: QuietHours,
         rule: OrderRule,
     ) -> None:
         self._clock, self._store, self._estate, self._boards = clock, store, estate, boards
         self._live, self._sounds, self._health, self._quiet, self._rule = live, sounds, health, quiet, rule
+        self._sources = sources
 
     # ---- programmes -----------------------------------------------------------------------------------------------------
 
@@ -164,7 +169,7 @@ class Programmes:
         self._may_plan(by)
         now_ms, plan = self._clock.now_ms(), self._boards.plan
         made = replace(draft, id=replaces or str(ULID()), created_at_ms=now_ms)
-        self._must_be_right(made, by)
+        await self._must_be_right(made, by)
         content = NOTHING_YET if isinstance(made.source, Speech) else await self._content(made)
         await self._must_fit(Version(made, now_ms, by.name, content))
         others = [one for one in plan.in_force() if one.id != made.id]
@@ -322,14 +327,24 @@ class Programmes:
     def _may_plan(self, by: Officer, *areas: str) -> None:
         may(by, Verb.PLAN_PROGRAMME, areas=areas, now_ms=self._clock.now_ms())
 
-    def _must_be_right(self, programme: Programme, by: Officer) -> None:
+    async def _must_be_right(self, programme: Programme, by: Officer) -> None:
         """:raises InvalidRequest, AreaNotGranted: every fault at once; rights are asked of what is right."""
         areas = {name: one.area for name, one in self._estate.speakers.items()}
         today = day_of(self._clock.now_ms())
         known = self._sounds.known(programme.source)
-        if faults := check_programme(programme, self._estate.tree, areas, known, today=today):
+        faults = check_programme(programme, self._estate.tree, areas, known, today=today)
+        if faults := [*faults, *await self._source_faults(programme, faults)]:
             raise InvalidRequest(faults)
         self._may_plan(by, programme.owner, *programme.areas, *(areas[name] for name in programme.speakers))
+
+    async def _source_faults(self, programme: Programme, before: Sequence[Fault]) -> list[Fault]:
+        """What a relay's source rules say against it; nothing is asked of an address that is none."""
+        address = address_of(programme.source)
+        if not address or any(fault.field.startswith("source.") for fault in before):
+            return []
+        field = "source.url" if isinstance(programme.source, Stream) else "source.device"
+        fault = await self._sources.fault(address, field=field)
+        return [] if fault is None else [fault]
 
     async def _must_fit(self, version: Version) -> None:
         """:raises ProgrammeBoardFull: rather than leave out slots later, when nobody looks."""
@@ -350,7 +365,7 @@ class Programmes:
     async def _save(
         self, made: Programme, revision: int | None, *, by: Officer, verb: str, once: OnceKey | None
     ) -> Saved:
-        self._must_be_right(made, by)
+        await self._must_be_right(made, by)
         if is_over(made, self._boards.plan.calendar, self._clock.now_ms()):
             raise InvalidRequest([Fault("pattern.last" if made.pattern.last else "pattern.dates_in", "is-over")])
         version = Version(made, self._clock.now_ms(), by.name, await self._content(made))

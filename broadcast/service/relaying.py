@@ -6,7 +6,7 @@ from typing import Protocol
 from broadcast.clock import Clock
 from broadcast.domain.broadcasts import Broadcast
 from broadcast.domain.live import LiveOverBudget
-from broadcast.domain.programmes import LineIn, Stream
+from broadcast.domain.programmes import LineIn, Source, Stream
 from broadcast.service.health import Health
 from broadcast.service.programme_boards import ProgrammeBoards
 from endpoints.protocol import Order
@@ -56,10 +56,15 @@ class Relaying:
 
     def _address(self, one: Broadcast) -> str:
         version = self._boards.plan.versions.get(one.programme)
-        match version.programme.source if version else None:
-            case Stream(url):
-                return url
-            case LineIn(device) if device:
-                return f"{CARD}:{device}"
-            case _:
-                return CARD
+        return (address_of(version.programme.source) if version else "") or CARD
+
+
+def address_of(source: Source) -> str:
+    """What `Relays` opens for it; empty for what is no relay."""
+    match source:
+        case Stream(url):
+            return url
+        case LineIn(device):
+            return f"{CARD}:{device}" if device else CARD
+        case _:
+            return ""

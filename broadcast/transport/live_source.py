@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from broadcast.domain.broadcasts import Fault
 from broadcast.domain.live import NoSource
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 READY_WITHIN_S = 15.0
 MAX_OUTBOX_BYTES = 2 * 1024 * 1024  # 20 s of samples: a worker that does not take them is not well
 MAX_CONTENT = 4_096
+CARD = "card"
 _ROOT = Path(__file__).parents[2]
 _PREFIX = struct.Struct(">cI")  # as in audio_assets.live_worker, which this process must not import
 _STAMP = struct.Struct(">Q")
@@ -26,6 +28,14 @@ _LEVEL = struct.Struct(">ff")
 
 class Ears(Protocol):
     """Who hears it."""
+
+    def frames(self, frames: Sequence[bytes], arrived_us: int) -> None: ...
+    def level(self, level_db: float, peak_db: float) -> None: ...
+    def ended(self, cause: str) -> None: ...
+
+
+class _Nobody:
+    """Hears nothing."""
 
     def frames(self, frames: Sequence[bytes], arrived_us: int) -> None: ...
     def level(self, level_db: float, peak_db: float) -> None: ...
@@ -41,8 +51,11 @@ class SourceProcess:
         self._reading: asyncio.Task[None] | None = None
         self._closing = False
 
-    async def start(self) -> None:
-        """:raises NoSource: it does not start."""
+    async def start(self, *, reading: bool = True) -> None:
+        """
+        :param reading: False when only an `answer` is wanted.
+        :raises NoSource: it does not start.
+        """
         path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         try:
             self._child = await asyncio.create_subprocess_exec(
@@ -61,7 +74,8 @@ class SourceProcess:
         if kind != b"R":
             await self.close()
             raise NoSource(self._spec, "it does not start")
-        self._reading = asyncio.get_running_loop().create_task(self._read(), name=f"live source {self._spec[:20]}")
+        if reading:
+            self._reading = asyncio.get_running_loop().create_task(self._read(), name=f"live source {self._spec[:20]}")
 
     def feed(self, kind: bytes, content: bytes) -> bool:
         """Samples (b"P") or a frame (b"O") for it; False when it does not take them."""
@@ -70,6 +84,17 @@ class SourceProcess:
             return False
         pipe.write(_PREFIX.pack(kind, len(content)) + content)
         return True
+
+    async def answer(self, wanted: bytes) -> bytes:
+        """The one thing that it was asked for. :raises NoSource: it says something else, or nothing."""
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                kind, content = await self._next()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as err:
+            raise NoSource(self._spec, str(err) or "it does not answer") from err
+        if kind != wanted:
+            raise NoSource(self._spec, content.decode("utf-8", "replace"))
+        return content
 
     async def close(self) -> None:
         """End it. Nothing is heard of it any more."""
@@ -176,11 +201,43 @@ class LiveSources:
         await source.start()
         return source
 
+    async def fault(self, address: str, *, field: str) -> Fault | None:
+        """Why a relay of it could not work, before it is planned; None when nothing is known against it.
+
+        A name of a card is looked up among those that there are now; when nobody can say which there are, nothing is.
+        """
+        try:
+            asked = self._allowed(address)
+        except NoSource:
+            if address.partition(":")[0] == CARD:
+                return Fault(field, "no-card")
+            return Fault(field, "relay-not-allowed", (("allowed", ", ".join(self._addresses) or "–"),))
+        kind, _, name = asked.partition(":")
+        if kind != CARD or not name:
+            return None
+        try:
+            cards = await self.cards()
+        except NoSource as err:
+            log.warning("nobody can say whether there is a sound card %s: %s", name, err.cause)
+            return None
+        if any(name in card for card in cards):
+            return None
+        return Fault(field, "unknown-card", (("card", name), ("cards", ", ".join(cards) or "–")))
+
+    async def cards(self) -> list[str]:
+        """The inputs of this machine, by name. :raises NoSource: nobody can say."""
+        worker = SourceProcess("cards", _Nobody())
+        try:
+            await worker.start(reading=False)
+            return (await worker.answer(b"C")).decode("utf-8", "replace").splitlines()
+        finally:
+            await worker.close()
+
     def _allowed(self, address: str) -> str:
-        if address == "card" or address.startswith("card:"):
+        if address.partition(":")[0] == CARD:
             if not self._card:
                 raise NoSource(address, "this server uses no sound card (live.card)")
-            return self._card if address == "card" else address
+            return self._card if address == CARD else address
         if not any(_begins(address, allowed) for allowed in self._addresses):
             raise NoSource(address, "live.relay_addresses does not name it")
         return address

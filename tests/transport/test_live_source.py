@@ -23,6 +23,7 @@ from audio_assets.live_codec import LiveDecoder, LiveEncoder, Meter
 from audio_assets.live_inputs import NoInput, open_input, parse_rtp
 from audio_assets.pcm import FRAME_BYTES, SILENT_FRAME, Pcm
 from audio_assets.tones import melody
+from broadcast.domain.broadcasts import Fault
 from broadcast.domain.live import NoSource, must_be_sound
 from broadcast.transport.live_source import LiveSources, SourceProcess
 from tests.correlation import find, samples
@@ -95,6 +96,24 @@ async def test_frames_are_measured_and_not_said_back_and_damaged_ones_harm_nobod
         loud = [level for level, _ in heard.levels]
         assert -30 < max(loud) < -5
         assert heard.cause == ""
+
+
+async def test_what_can_not_be_relayed_is_known_before_it_is_planned() -> None:
+    sources = LiveSources(card="card", addresses=["http://radio.example:8000/"])
+    allowed = await sources.fault("http://radio.example:8000/live", field="f"), await sources.fault("card", field="f")
+    assert allowed == (None, None)
+    assert await sources.fault("http://radio.example/live", field="source.url") == Fault(
+        "source.url", "relay-not-allowed", (("allowed", "http://radio.example:8000/"),)
+    )
+    names = await sources.cards()
+    found = await sources.fault("card:no such card", field="source.device")
+    assert found == Fault(
+        "source.device", "unknown-card", (("card", "no such card"), ("cards", ", ".join(names) or "–"))
+    )
+    assert [await sources.fault(f"card:{name}", field="f") for name in names] == [None] * len(names)
+    none = LiveSources(card="", addresses=[])
+    assert await none.fault("card", field="f") == await none.fault("card:any", field="f") == Fault("f", "no-card")
+    assert await none.fault("cardboard://x/", field="f") == Fault("f", "relay-not-allowed", (("allowed", "–"),))
 
 
 async def test_a_worker_that_dies_is_heard_of_and_one_that_is_closed_is_not() -> None:

@@ -101,6 +101,8 @@ async def test_what_comes_out_can_be_sent_in_again() -> None:
         ({"source": {"kind": "file", "asset": "00" * 32}}, "source.asset", "unknown-asset"),
         ({"source": {"kind": "magic"}}, "source", "not-offered"),
         ({"source": {"kind": "stream", "url": "file:///etc/passwd"}}, "source.url", "not-a-stream-address"),
+        ({"source": {"kind": "stream", "url": "http://elsewhere.example/"}}, "source.url", "relay-not-allowed"),
+        ({"source": {"kind": "line-in", "device": "hw:9"}}, "source.device", "unknown-card"),
         ({"start": "never"}, "start", "not-offered"),
         ({"excludes": [CITY]}, "excludes", "unknown-field"),
         ({"speakers": ["../../x"]}, "speakers.0", "malformed"),
@@ -108,6 +110,8 @@ async def test_what_comes_out_can_be_sent_in_again() -> None:
 )
 async def test_every_wrong_field_is_named(wrong: dict[str, object], field: str, code: str) -> None:
     async with desk() as (there, client):
+        shown = await client.post(f"{API}/programmes/preview", json=body(there, **wrong), headers=await auth(there))
+        assert (field, code) in [(fault["field"], fault["code"]) for fault in (await shown.json())["errors"]]
         answer = await client.post(f"{API}/programmes", json=body(there, **wrong), headers=await auth(there))
         faults = (await answer.json())["errors"]
         assert answer.status == 422 and (field, code) in [(fault["field"], fault["code"]) for fault in faults], faults
