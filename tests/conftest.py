@@ -38,23 +38,33 @@ REAL_TIME = (
     "system/test_sound.py",
     "system/test_whole.py",
 )
-ALONE = (*REAL_TIME, "system/test_floods.py", "web/test_hostile.py")
-FIRST = (  # a few tests that take long: begun last they would keep one core waiting for another
-    "system/test_wheel.py",
+ALONE = (*REAL_TIME, "system/test_floods.py", "transport/test_live_source.py", "web/test_hostile.py")
+FIRST = (  # what takes long, in this order: begun last it would keep one core waiting for another
     "system/test_kills.py",
-    "endpoints/test_simulator_programmes.py",
+    "system/test_main_job.py",
     "endpoints/test_model.py",
+    "tests/test_repository.py",  # short: xdist lays one more module behind the single test of the first
+    "system/test_sounds.py",
+    "system/test_wheel.py",
+    "system/test_programme_day.py",
+    "system/test_demo.py",
+    "endpoints/test_simulator_programmes.py",
     "endpoints/test_simulator.py",
+    "audio_assets/test_fuzz.py",
     "audio_assets/test_sandbox.py",
 )
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not str(item.path).endswith(FIRST))  # else they stay in their order
+    items.sort(key=_turn)  # the others stay in their order
     for item in items:
         if str(item.path).endswith(ALONE):
             item.add_marker("alone")
+
+
+def _turn(item: pytest.Item) -> int:
+    return next((turn for turn, name in enumerate(FIRST) if str(item.path).endswith(name)), len(FIRST))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -93,3 +93,11 @@ def test_a_file_that_can_not_be_read_stops_the_run_before_it_begins(tmp_path: Pa
     code, lines = run(tmp_path, test_good=GOOD, test_broken=broken)
     assert code == 2
     assert not [line for line in lines if line.startswith("---")]
+
+
+def test_the_modules_that_the_schedule_names_are_there() -> None:
+    from tests.conftest import ALONE as WHOLE_MODULES
+    from tests.conftest import FIRST
+
+    lost = [name for name in (*WHOLE_MODULES, *FIRST) if not (ROOT / "tests" / name.removeprefix("tests/")).is_file()]
+    assert lost == [], "a module that was renamed would run among the others, unnoticed"

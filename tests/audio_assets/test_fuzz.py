@@ -18,7 +18,7 @@ async def batch(first: int, last: int) -> list[dict[str, object]]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(child.communicate(), 120)
+    out, err = await asyncio.wait_for(child.communicate(), 300)
     rows: list[dict[str, object]] = [json.loads(line) for line in out.splitlines()]
     assert child.returncode == 0, f"file {rows[-1]} ended it with {child.returncode}: {err.decode()[-2_000:]}"
     return [row for row in rows if "outcome" in row]

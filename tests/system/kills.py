@@ -210,7 +210,7 @@ async def _round(number: int, stand: Stand) -> None:
         tally.lost += 1
     order = second["id"]
     try:
-        await until(lambda: all(one.sounds == order for one in simulator.speakers.values()), "all sound", within_s=10)
+        await until(lambda: all(one.sounds == order for one in simulator.speakers.values()), "all sound", within_s=30)
     except AssertionError:
         tally.never_started += sum(one.sounds != order for one in simulator.speakers.values())
     tally.lost += recorder.orders[order] == 0
@@ -224,7 +224,7 @@ async def _round(number: int, stand: Stand) -> None:
     if await stopped is None:
         await _post(session, f"{server.url}/api/v1/broadcasts/{order}/stop", {}, None)
     try:
-        await until(lambda: simulator.sounding == 0, "all silent", within_s=10)
+        await until(lambda: simulator.sounding == 0, "all silent", within_s=30)
     except AssertionError:
         tally.sounding_after_stop += simulator.sounding
 
