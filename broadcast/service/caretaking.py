@@ -39,11 +39,11 @@ class Caretaking:
         """
         now_ms = self._clock.now_ms()
         was = self._estate.speaker(speaker)
-        may(by, Verb.MANAGE_ESTATE, areas=[was.area, *([wish.area] if wish.area else [])], now_ms=now_ms)
-        faults = check_wish(wish, self._estate.tree, now_ms=now_ms)
+        may(by, Verb.MANAGE_ESTATE, areas=[was.area], now_ms=now_ms)
         wanted = wish.applied(was)
-        if faults := faults or check_result(wanted):
+        if faults := check_wish(wish, self._estate.tree, now_ms=now_ms) or check_result(wanted):
             raise InvalidRequest(faults)
+        may(by, Verb.MANAGE_ESTATE, areas=[wanted.area], now_ms=now_ms)
         if revision != was.revision:
             raise SpeakerChanged(speaker, was.revision)
         await self._save([(was, wanted)], wish, by=by, now_ms=now_ms)
@@ -55,16 +55,16 @@ class Caretaking:
         :raises InvalidRequest: with every speaker that it can't be done for; nothing was changed.
         """
         now_ms = self._clock.now_ms()
-        may(by, Verb.MANAGE_ESTATE, areas=[wish.area] if wish.area else [], now_ms=now_ms)
+        chosen = self.chosen(speakers, Verb.MANAGE_ESTATE, by=by)
         if wish.name is not None:
             raise InvalidRequest([Fault("name", "not-for-many")])
-        chosen = self.chosen(speakers, Verb.MANAGE_ESTATE, by=by)
         faults = check_wish(wish, self._estate.tree, now_ms=now_ms)
         changed = [(one, wish.applied(one)) for one in chosen]
         for index, (_, wanted) in enumerate(changed):
             faults += [Fault(f"speakers.{index}", fault.code, fault.facts) for fault in check_result(wanted)]
         if faults:
             raise InvalidRequest(faults)
+        may(by, Verb.MANAGE_ESTATE, areas=[wish.area] if wish.area else [], now_ms=now_ms)
         await self._save(changed, wish, by=by, now_ms=now_ms)
         return [self._estate.speaker(one.id) for one in chosen]
 

@@ -26,17 +26,17 @@ Box = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class QuietIn(In):
     """Local time, HH:MM, in which routine is silent. The same twice is never."""
 
-    from_: Annotated[Minute, Field(alias="from")]
-    until: Minute
+    begins: Minute
+    ends: Minute
 
     @property
     def minutes(self) -> tuple[int, int]:
-        return _minute(self.from_), _minute(self.until)
+        return _minute(self.begins), _minute(self.ends)
 
 
 class SettingsIn(In):
-    """What is to be changed; what is left out stays as it is. `quiet`: `county` is as everywhere. `muted_until`: null ends the work
-    at the horn."""
+    """What is to be changed; what is left out stays as it is. `county_quiet`: quiet hours as everywhere, in place of own ones.
+    `muted_until`: null ends the work at the horn."""
 
     name: Annotated[str, Field(max_length=MAX_NAME)] | None = None
     note: Annotated[str, Field(max_length=MAX_NOTE)] | None = None
@@ -44,7 +44,8 @@ class SettingsIn(In):
     volume_percent: Percent | None = None
     ceiling_percent: Percent | None = None
     floor_percent: Annotated[int, Field(ge=EMERGENCY_PERCENT, le=100)] | None = None
-    quiet: QuietIn | Literal["county"] | None = None
+    quiet: QuietIn | None = None
+    county_quiet: bool = False
     muted_until: AwareDatetime | None = None
     area: AreaCode | None = None
 
@@ -58,7 +59,7 @@ class SettingsIn(In):
             volume_percent=self.volume_percent,
             ceiling_percent=self.ceiling_percent,
             floor_percent=self.floor_percent,
-            quiet_min=None if quiet is None else COUNTY_RULE if isinstance(quiet, str) else quiet.minutes,
+            quiet_min=COUNTY_RULE if self.county_quiet else None if quiet is None else quiet.minutes,
             muted_until_ms=_ms(self.muted_until) if "muted_until" in said else None,
             area=self.area,
         )
@@ -91,8 +92,8 @@ class TestIn(In):
 
 
 class QuietOut(BaseModel):
-    from_: Annotated[str, Field(serialization_alias="from")]
-    until: str
+    begins: str
+    ends: str
 
 
 class SettingsOut(BaseModel):
@@ -391,7 +392,7 @@ def _minute(text: str) -> int:
 
 
 def _quiet(from_min: int, until_min: int) -> QuietOut:
-    return QuietOut(from_=_hhmm(from_min), until=_hhmm(until_min))
+    return QuietOut(begins=_hhmm(from_min), ends=_hhmm(until_min))
 
 
 def _hhmm(minute: int) -> str:
