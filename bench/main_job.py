@@ -64,6 +64,7 @@ def watch(server: Server) -> Committed:
 async def started_server(folder: Path, count: int, areas: list[str], *, engine: str) -> Server:
     """Our server with `count` speakers enrolled, on its defaults but for folder, ports and engine."""
     environment = {"LIANBO_SERVER_DATA_FOLDER": str(folder), "LIANBO_SERVER_PORT": "0", "LIANBO_BROKER_ENGINE": engine}
+    environment["LIANBO_RULES_SECOND_PERSON"] = "false"  # one officer does everything here
     server = Server(load(environment=environment))
     await server.start()
     speakers = [
