@@ -16,6 +16,7 @@ import structlog
 import typer
 
 from audio_assets.rendering import RenderError
+from broadcast.cli.demo_estate import night
 from broadcast.cli.demo_plans import exercise_speakers, plans, waiting
 from broadcast.cli.demo_programme import morning
 from broadcast.cli.local import ConfigFile, settings_of
@@ -172,6 +173,10 @@ async def _demo(settings: Settings, count: int) -> None:
             asked = await waiting(server, _first_officer(server))
             typer.echo(
                 f"  plans: {ready} on keys 1 to 9, to be drilled at {len(drilled)} speakers; waits for approval: {asked}"
+            )
+            broken = await night(server, _first_officer(server), control)
+            typer.echo(
+                f"  silent test: begun; {broken} has a broken amplifier, {server.address}/api/v1/estate/morning names it"
             )
             typer.echo(f"  break a speaker: lianbo fault silent s-130281001001-1 --control {control}")
             typer.echo(f"Desk: {server.address}   user: {FIRST_OFFICER}   password: {password}   (Ctrl-C ends it)")

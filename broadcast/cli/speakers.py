@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from broadcast.cli import speaker_care
 from broadcast.cli.common import fail, table, warn, whole_code
 from broadcast.cli.local import ConfigFile, settings_of, technician, with_store
 from broadcast.clock import SystemClock
@@ -140,6 +141,17 @@ def export(
     typer.echo(f"{file}: {len(chosen)} speaker(s), broker {made.host}:{made.port}, sound files {made.assets_url}")
 
 
+for _name, _command in (
+    ("show", speaker_care.show),
+    ("set", speaker_care.set_),
+    ("enrol", speaker_care.enrol),
+    ("roll", speaker_care.roll),
+    ("revoke", speaker_care.revoke),
+    ("morning", speaker_care.morning),
+):
+    app.command(_name)(_command)
+
+
 async def _all(store: SqlStore) -> tuple[AreaTree, Sequence[Speaker]]:
     return await store.read(lambda tx: (tx.areas.tree(), tx.speakers.all()))
 
@@ -183,7 +195,8 @@ def _where(tree: AreaTree, code: str) -> str:
 
 
 def _marks(one: Speaker) -> str:
-    return ", ".join(mark for mark, on in (("exercise", one.exercise), ("retired", one.retired)) if on)
+    marks = (("exercise", one.exercise), ("revoked", one.revoked), ("retired", one.retired))
+    return ", ".join(mark for mark, on in marks if on)
 
 
 def _free_id(area: str, taken: set[str]) -> str:

@@ -117,6 +117,12 @@ class EstateTests:
         )
         return test
 
+    async def begin_the_nights(self) -> None:
+        """Begin the test of the night now, whatever the hour, unless one is under way."""
+        if self._running is None:
+            self._newest_nightly_ms = now_ms = self._clock.now_ms()
+            await self._begin(list(self._estate.speakers.values()), by="", now_ms=now_ms)
+
     def heard(self, said: SaidOf) -> None:
         """A speaker said something of itself; perhaps in answer to the test."""
         running = self._running
@@ -136,8 +142,7 @@ class EstateTests:
             return
         last_ms = self._newest_nightly_ms
         if is_due(now_ms, at_min=at_min, utc_offset_min=self._offset_min, last_ms=last_ms) and len(self._estate):
-            self._newest_nightly_ms = now_ms
-            await self._begin(list(self._estate.speakers.values()), by="", now_ms=now_ms)
+            await self.begin_the_nights()
 
     async def morning(self, *, by: Officer, test: str = "") -> Morning:
         """A test as this officer may see it; without a name that of the night. :raises UnknownTest, RoleNotGranted:"""
