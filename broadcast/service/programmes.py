@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import time
+from datetime import date, time
 
 from ulid import ULID
 
@@ -16,6 +16,7 @@ from broadcast.domain.boards import ROOM_BYTES
 from broadcast.domain.broadcasts import Fault, InvalidRequest, day_of
 from broadcast.domain.calendar import DayEntry, check_entries
 from broadcast.domain.conflicts import Preview, preview
+from broadcast.domain.day_heard import Piece, day_heard
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.occurrences import LONGEST_MS, is_over, next_start_ms
 from broadcast.domain.officers import Officer, Verb
@@ -286,6 +287,33 @@ class Programmes:
         if found is None or not self.sees(found, by=by):
             raise UnknownProgramme(programme)
         return found
+
+    async def day(self, area: str, day: date, *, by: Officer) -> tuple[Piece, ...]:
+        """What is heard there on that day, span by span, and why; its wall time is Beijing's.
+
+        :raises UnknownArea, AreaNotGranted: the area is none that this officer may see.
+        """
+        plan, here = self._boards.plan, self._estate.tree.area(area).code
+        may(by, Verb.READ, areas=[here], now_ms=self._clock.now_ms())
+        contents: dict[str, Content] = {name: one.content for name, one in plan.versions.items()}
+        programmes = plan.in_force()
+        speakers = {
+            name: self._estate.speaker(name).area
+            for programme in programmes
+            for name in programme.speakers
+            if name in self._estate
+        }
+        return await asyncio.to_thread(
+            day_heard,
+            here,
+            day,
+            programmes,
+            plan.calendar,
+            contents=contents,
+            speakers=speakers,
+            quiet=self._quiet,
+            rule=self._rule,
+        )
 
     async def history(self, programme: str, *, by: Officer) -> Sequence[Version]:
         """All its versions, oldest first. :raises UnknownProgramme: as `get`."""

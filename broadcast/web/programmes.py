@@ -1,21 +1,26 @@
 """The plan over the API: programmes, what they would meet, areas' plans, days. Nobody's work is overwritten: see If-Match."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Annotated
 
 from pydantic import Field
 
+from broadcast.domain.areas import UnknownArea
 from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.calendar import Says
 from broadcast.domain.conflicts import Claim, Clash, Preview
+from broadcast.domain.day_heard import Piece
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted, Verb
+from broadcast.domain.programme_checks import EARLIEST, LATEST
 from broadcast.domain.programme_versions import Version
 from broadcast.domain.programmes import ProgrammeChanged, UnknownProgramme
 from broadcast.service.ports import SpeechFailed
 from broadcast.service.programmes import PREVIEW_DAYS, PlanChanged, ProgrammeBoardFull, Saved
 from broadcast.service.reach import place_of
-from broadcast.web.models import In
+from broadcast.web.day_models import DayGridOut, SpanOut, names_in
+from broadcast.web.models import AreaCode, In
 from broadcast.web.openapi import PREFIX, Api, Call
 from broadcast.web.programme_models import (
     AreaPlanIn,
@@ -33,6 +38,7 @@ from broadcast.web.programme_models import (
     SavedOut,
     SideOut,
 )
+from broadcast.web.words import BEIJING
 
 api = Api()
 
@@ -54,6 +60,13 @@ class PreviewQuery(In):
 
     replaces: Annotated[str, Field(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")] | None = None
     days: Annotated[int, Field(ge=1, le=366)] = PREVIEW_DAYS
+
+
+class DayQuery(In):
+    """:param area: one's own when it is not given. :param day: today."""
+
+    area: AreaCode | None = None
+    day: date | None = None
 
 
 class DaysQuery(In):
@@ -90,6 +103,18 @@ async def preview_programme(call: Call, query: PreviewQuery, body: ProgrammeIn) 
     draft, replaces = body.programme(call.officer.area), query.replaces or ""
     found = await call.services.programmes.preview(draft, by=call.officer, replaces=replaces, days=query.days)
     return preview_out(call, found, replaces)
+
+
+@api.get("/programmes/day", errors=(AreaNotGranted, UnknownArea))
+async def programme_day(call: Call, query: DayQuery) -> DayGridOut:
+    """What is heard in one area on one day, span by span without gaps: which programme, which others wait for it and why.
+
+    What officers send besides is not in it. Nothing is drawn for a part of the area: ask for that part.
+    """
+    area, day = query.area or call.officer.area, query.day or call.services.clock.now().astimezone(BEIJING).date()
+    if not EARLIEST <= day <= LATEST:
+        raise InvalidRequest([Fault("day", "out-of-range")])
+    return day_out(call, area, day, await call.services.programmes.day(area, day, by=call.officer))
 
 
 @api.get("/programmes/{programme}", errors=(UnknownProgramme,))
@@ -209,6 +234,13 @@ def _saved(call: Call, saved: Saved) -> SavedOut:
     call.headers["ETag"] = f'"{saved.revision}"'
     call.headers["Location"] = f"{PREFIX}/programmes/{saved.programme}"
     return SavedOut(id=saved.programme, revision=saved.revision, on_air=list(saved.on_air), repeated=saved.repeated)
+
+
+def day_out(call: Call, area: str, day: date, pieces: Iterable[Piece]) -> DayGridOut:
+    """With titles for ids; what an officer may not see by itself has its title all the same: it is heard where he is."""
+    versions = call.services.programmes.plan.versions
+    spans = [SpanOut.of(one, {name: versions[name].programme for name in names_in(one)}) for one in pieces]
+    return DayGridOut(area=area, place=place_of(call.services.estate.tree, area), day=day, spans=spans)
 
 
 def preview_out(call: Call, found: Preview, replaces: str) -> PreviewOut:

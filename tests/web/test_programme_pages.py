@@ -1,10 +1,10 @@
 """The plan as pages, with nothing but forms: what it would meet is read before it is saved, and nobody's work is lost."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 from endpoints.protocol import Reason, Stage, Stock
 from tests.plans import beijing, daily, once_in
-from tests.town import CHIEF, CITY, DUTY, MELODY, TOWN_DUTY, TOWNSHIP, VIEWER, Town, town
+from tests.town import CHIEF, CITY, DUTY, MELODY, OTHER_TOWNSHIP, TOWN_DUTY, TOWNSHIP, VIEWER, Town, town
 from tests.web.test_desk import Page, at_the_desk
 
 
@@ -92,6 +92,27 @@ async def test_who_looks_on_or_holds_another_area_gets_no_buttons() -> None:
         async with at_the_desk(there, VIEWER) as person:
             assert not (await person.opens("/programmes")).main.all("a", href="/programmes/new")
             assert (await person.opens("/programmes/new")).status == 403
+
+
+async def test_the_day_of_an_area_is_read_hour_by_hour() -> None:
+    async with town() as there:
+        await there.services.programmes.add(daily(time(11, 50), title="县台", length_min=20, owner=CITY), by=DUTY)
+        draft = daily(time(12), title="镇台", length_min=20, owner=TOWNSHIP, areas=(TOWNSHIP,))
+        await there.services.programmes.add(draft, by=DUTY)
+        async with at_the_desk(there) as person:
+            listed = await person.opens("/programmes")
+            page = await person.opens(listed.link("/programmes/day"))
+            assert page.status == 200 and len(page.main.all("tr")) == 25
+            page = await person.opens(f"/programmes/day?area={TOWNSHIP}&day=2026-12-01")
+            rows = [row.words for row in page.main.all("tr")]
+            assert "11:50–12:00 县台" in rows[12] and "12:00–12:10 镇台" in rows[13]
+            assert "被压下" in rows[13] and "按类别" in rows[13] and "空闲" in rows[11] and "静音时段" in rows[1]
+            for wrong in ("area=1&day=x", "area=&day=0001-01-01", "day=9999-12-31"):
+                assert (await person.opens(f"/programmes/day?{wrong}")).status == 200
+        async with at_the_desk(there, TOWN_DUTY) as person:
+            page = await person.opens("/programmes/day")
+            assert TOWNSHIP in [value for name, value in page.sent() if name == "area"]
+            assert (await person.opens(f"/programmes/day?area={OTHER_TOWNSHIP}")).status == 403
 
 
 async def test_the_record_and_the_stock_are_read_as_sentences() -> None:

@@ -134,6 +134,33 @@ async def test_the_preview_tells_who_wins_by_title() -> None:
         assert len((await (await client.get(f"{API}/programmes", headers=key)).json())["items"]) == 1
 
 
+async def test_the_day_of_an_area_says_what_is_heard_in_it_and_why() -> None:
+    async with desk() as (there, client):
+        key = await auth(there)
+        await client.post(f"{API}/programmes", json=body(there, title="县台", length_min=30), headers=key)
+        await client.post(
+            f"{API}/programmes", json=body(there, title="镇台", areas=[TOWNSHIP], owner=TOWNSHIP), headers=key
+        )
+        tomorrow = (beijing(there.clock.now_ms()) + timedelta(days=1)).date().isoformat()
+        found = await (await client.get(f"{API}/programmes/day?area={TOWNSHIP}&day={tomorrow}", headers=key)).json()
+        assert (found["area"], found["day"], found["spans"][0]["begins"][:10]) == (TOWNSHIP, tomorrow, tomorrow)
+        noon = next(span for span in found["spans"] if "T12:00" in span["begins"])
+        assert (noon["sounds"]["title"], noon["sounds"]["level"]) == ("镇台", "township")
+        assert [(one["title"], one["cause"], one["winner_has"]) for one in noon["waits"]] == [
+            ("县台", "band", "local-routine")
+        ]
+        assert [span["free"] for span in found["spans"][:2]] == [False, True], "quiet hours, then nobody's"
+        elsewhere = await (
+            await client.get(f"{API}/programmes/day?area={OTHER_TOWNSHIP}&day={tomorrow}", headers=key)
+        ).json()
+        assert [span["sounds"]["title"] for span in elsewhere["spans"] if span["sounds"]] == ["县台"]
+        mine = await auth(there, TOWN_DUTY)
+        assert (await client.get(f"{API}/programmes/day?area={OTHER_TOWNSHIP}", headers=mine)).status == 403
+        assert (await client.get(f"{API}/programmes/day?area=999999000000", headers=key)).status == 404
+        assert (await (await client.get(f"{API}/programmes/day", headers=mine)).json())["area"] == TOWNSHIP
+        assert (await client.get(f"{API}/programmes/day?day=9999-12-31", headers=key)).status == 422
+
+
 async def test_rights_are_asked_of_the_service_and_answered_by_the_api() -> None:
     async with desk() as (there, client):
         mine = await auth(there, TOWN_DUTY)
