@@ -23,6 +23,7 @@ from broadcast.web import (
     care,
     composing,
     console_files,
+    day_page,
     desk,
     desk_approvals,
     desk_endings,
@@ -134,6 +135,7 @@ def make_app(
     console_files.add_to(app, console)
     assets_page.add_to(app)
     health.add_to(app)
+    day_page.add_to(app)
     programme_pages.add_to(app)
     live.add_to(app)
     desk.add_to(app)
