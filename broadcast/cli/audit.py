@@ -25,7 +25,7 @@ from endpoints.sealing import Algorithm, key_id_of
 
 app = typer.Typer(help="The audit trail: verify it, hand it out, hold it against a copy.", no_args_is_help=True)
 
-BATCH = 20_000
+AT_ONCE = 5_000  # checkpoints
 SAID = {
     Wrong.CHANGED: "was changed",
     Wrong.RELINKED: "was changed and its link made anew (perhaps acts right before it too)",
@@ -58,7 +58,7 @@ def verify(
         fail("--alone verifies a copy: name it with --export")
     whole = True
     if not alone:
-        verdict = with_store(settings, lambda store: check(store, trusted, batch=BATCH))
+        verdict = with_store(settings, lambda store: check(store, trusted))
         whole = _tell("the database", verdict)
     if export is not None:
         whole &= _tell(str(export), _against(settings, export, trusted, alone=alone))
@@ -69,8 +69,8 @@ def verify(
 def _against(settings: Settings, export: Path, keys: Keys, *, alone: bool) -> Verdict:
     try:
         if alone:
-            return asyncio.run(check_against(None, _lines(export), keys, batch=BATCH))
-        return with_store(settings, lambda store: check_against(store, _lines(export), keys, batch=BATCH))
+            return asyncio.run(check_against(None, _lines(export), keys))
+        return with_store(settings, lambda store: check_against(store, _lines(export), keys))
     except BadExport as err:
         fail(f"{export}: {err}")
     except UnicodeDecodeError as err:
@@ -114,7 +114,7 @@ def checkpoints(
     settings = settings_of(config)
 
     async def some(store: SqlStore, behind: int) -> Sequence[Checkpoint]:
-        return await store.read(lambda tx: tx.checkpoints.after(behind, limit=BATCH))
+        return await store.read(lambda tx: tx.checkpoints.after(behind, limit=AT_ONCE))
 
     async def all_of(store: SqlStore) -> None:
         at = after

@@ -208,6 +208,14 @@ class Alarms:
         after = found[many - 1].id if len(found) > many else None
         return [one for one in found[:many] if one.concerns(by.area)], after
 
+    @property
+    def sounding(self) -> dict[Rank, int]:
+        """How many sound, by rank; every rank is there."""
+        counts = dict.fromkeys(Rank, 0)
+        for one in self._alarms.values():
+            counts[one.rank] += one.sounds
+        return counts
+
     def ringing(self, area: str) -> Ringing:
         """For the head of a page of an officer of this area."""
         mine = [one for one in self._alarms.values() if one.is_open and one.concerns(area)]

@@ -96,6 +96,12 @@ class _Figures(Collector):
             family.add_metric([name], count)
         return family
 
+    def _alarms(self) -> Metric:
+        family = GaugeMetricFamily("lianbo_alarms_sounding", "Alarms that nobody has acknowledged", labels=["rank"])
+        for rank, count in self._services.watch.alarms.sounding.items():
+            family.add_metric([rank.name.lower()], count)
+        return family
+
     def _gauges(self) -> Iterator[Metric]:
         services = self._services
         yield GaugeMetricFamily("lianbo_broker_connected", "1 while connected to the broker", int(services.wire_up()))
@@ -103,6 +109,10 @@ class _Figures(Collector):
         yield GaugeMetricFamily("lianbo_live_broadcasts", "Broadcasts that are live", live)
         pending = services.boards.pending + services.planning.boards.pending
         yield GaugeMetricFamily("lianbo_pending_boards", "Boards that the broker does not have yet", pending)
+        watch = services.watch
+        age_s = (services.clock.now_ms() - watch.backups.last_ms) / 1000 if watch.backups.last_ms else float("nan")
+        yield GaugeMetricFamily("lianbo_backup_age_seconds", "Since the last good backup; NaN: there is none", age_s)
+        yield self._alarms()
         yield GaugeMetricFamily("lianbo_event_streams", "Open windows that follow the wall", self._streams.count)
         family = GaugeMetricFamily("lianbo_condition", "1 for each thing that is wrong now", labels=["name"])
         for condition in services.health.conditions:

@@ -35,8 +35,7 @@ async def got(client: ClientSession, path: str, **query: object) -> Any:
 
 
 async def sent(client: ClientSession, path: str, body: object | None = None) -> tuple[int, Any]:
-    more = {} if body is None else {"json": body}
-    answer = await client.post(f"/api/v1{path}", **more)
+    answer = await client.post(f"/api/v1{path}", json=body)
     return answer.status, await answer.json() if answer.content_type.endswith("json") else None
 
 
@@ -154,6 +153,17 @@ async def test_an_alarm_sounds_on_every_page_until_it_is_acknowledged_by_name() 
         assert (await got(client, "/alarms"))["items"] == []
         assert [one["id"] for one in (await got(client, "/alarms", state="history"))["items"]] == [alarm["id"]]
         assert state_of(there.services, DUTY)["alarms"] == {"sounding": 0, "open": 0, "rank": None, "newest": ""}
+
+
+async def test_machines_that_watch_see_alarms_and_the_age_of_the_backup() -> None:
+    async with town() as there, machine(there, CHIEF) as client:
+        text = await (await client.get("/metrics")).text()
+        assert 'lianbo_alarms_sounding{rank="high"} 0.0' in text and "lianbo_backup_age_seconds NaN" in text
+        await ring(there, event())
+        await sent(client, "/backups")
+        there.clock.advance(60)
+        text = await (await client.get("/metrics")).text()
+        assert 'lianbo_alarms_sounding{rank="high"} 1.0' in text and "lianbo_backup_age_seconds 6" in text
 
 
 async def test_silent_speakers_are_listed_by_place_and_all_of_them_by_the_alarm_s_own_address() -> None:
