@@ -19,6 +19,17 @@ export default defineConfig({
     license: { fileName: "licences.md" },
     assetsInlineLimit: 0, // the page's Content-Security-Policy knows no data: addresses
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        // Few files at the first load: a browser asks for six at a time. What is heavy and not for the desk belongs below pages/.
+        codeSplitting: {
+          groups: [
+            { name: "vendor", test: /node_modules[\\/](@vue|vue|vue-router|vue-i18n|@intlify|pinia|openapi-fetch|@vueuse)[\\/]/ },
+            { name: "desk", test: /src[\\/](api|components|composables|shell|stores|pages[\\/](desk|wall))[\\/]/ },
+          ],
+        },
+      },
+    },
     reportCompressedSize: true,
   },
   server: {

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-EVERY_S = 0.2
-PAST = 600  # batches: two minutes of a busy feed; who was away longer takes a new snapshot
+EVERY_S = 0.1  # a report is in its place on the wall within 300 ms
+PAST = 600  # batches: one minute of a busy feed; who was away longer takes a new snapshot
 
 
 @dataclass(slots=True)

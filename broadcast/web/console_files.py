@@ -15,6 +15,7 @@ from broadcast.web.errors import NotFound
 BUILT = Path(__file__).with_name("console")
 CONSOLE = "/console/"
 FOLDER = web.AppKey("console_folder", Path)
+KEPT = web.AppKey("console_assets", dict[str, tuple[bytes, bytes]])
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,120}")
 TYPES = {
@@ -35,18 +36,35 @@ async def get_page(request: web.Request) -> web.StreamResponse:
         "Content-Type": "text/html; charset=utf-8",
         "Permissions-Policy": SPEAKS_AND_LISTENS,
     }
-    return web.FileResponse(_file(request, "index.html"), headers=headers)
+    return web.Response(body=_file(request, "index.html").read_bytes(), headers=headers)
 
 
 async def get_asset(request: web.Request) -> web.StreamResponse:
-    """A script or style; never the page in its place, which a browser would try to run."""
-    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return _served(request, "assets", request.match_info["name"], headers)
+    """A script or style; never the page in its place, which a browser would try to run.
+
+    From memory: a browser asks for a handful at once and the wall waits for the last of them. A megabyte in all.
+    """
+    name = request.match_info["name"]
+    kept = request.app[KEPT]
+    if name not in kept:
+        path = _asset(request, f"assets/{name}", name)
+        packed = path.with_name(name + ".gz")
+        kept[name] = path.read_bytes(), packed.read_bytes() if packed.is_file() else b""
+    raw, packed_bytes = kept[name]
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "Content-Type": TYPES[Path(name).suffix],
+        "Vary": "Accept-Encoding",
+    }
+    if packed_bytes and "gzip" in request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=packed_bytes, headers={**headers, "Content-Encoding": "gzip"})
+    return web.Response(body=raw, headers=headers)
 
 
 async def get_licences(request: web.Request) -> web.StreamResponse:
     """The licences of the software that the console is built from."""
-    return _served(request, "", "licences.md", {"Cache-Control": "no-cache"})
+    path = _asset(request, "licences.md", "licences.md")
+    return web.FileResponse(path, headers={"Cache-Control": "no-cache", "Content-Type": TYPES[path.suffix]})
 
 
 async def go_home(request: web.Request) -> web.Response:
@@ -64,7 +82,7 @@ def is_there(folder: Path) -> bool:
 
 def add_to(app: web.Application, folder: Path = BUILT) -> None:
     """Addresses are there in any case; without a bundle they say 404."""
-    app[FOLDER] = folder
+    app[FOLDER], app[KEPT] = folder, {}
     get = app.router.add_get
     get("/", go_home)
     get("/console", go_inside)
@@ -74,15 +92,13 @@ def add_to(app: web.Application, folder: Path = BUILT) -> None:
         get(path, get_page)
 
 
-def _served(request: web.Request, folder: str, name: str, headers: dict[str, str]) -> web.FileResponse:
-    kind = TYPES.get(Path(name).suffix)
-    if kind is None or not NAME.fullmatch(name):
+def _asset(request: web.Request, path: str, name: str) -> Path:
+    if Path(name).suffix not in TYPES or not NAME.fullmatch(name):
         raise NotFound
-    return web.FileResponse(_file(request, f"{folder}/{name}".lstrip("/")), headers={**headers, "Content-Type": kind})
+    return _file(request, path)
 
 
 def _file(request: web.Request, name: str) -> Path:
-    """A packed twin (`.gz`) beside it is what aiohttp sends to whoever takes it."""
     path = request.app[FOLDER] / name
     if not path.is_file():
         raise NotFound

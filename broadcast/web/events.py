@@ -1,4 +1,4 @@
-"""The wall live, as server-sent events: first the whole, then what changes, numbered, four or five times a second at most.
+"""The wall live, as server-sent events: first the whole, then what changes, numbered, ten times a second at most.
 
 Events: `snapshot` (the whole wall; after a reconnect only when too much was missed), `change` (cells, counts, who is in trouble),
 `state` (what is on air, conditions), `tick` (nothing happened; whoever hears none for 20 s shows the wall as stale).

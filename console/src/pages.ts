@@ -1,6 +1,9 @@
-// Every page of the console: its address, its place in the navigation, its shortcut. A page is a chunk of its own.
+// Every page of the console: its address, its place in the navigation, its shortcut. A page is a chunk of its own; desk and wall
+// come with the shell, because they have to stand within half a second.
 
 import type { Component } from "vue";
+import DeskPage from "./pages/desk/DeskPage.vue";
+import WallPage from "./pages/wall/WallPage.vue";
 
 export type Group = "now" | "prepare" | "together" | "look" | "manage" | "about";
 
@@ -9,15 +12,15 @@ export interface Page {
   path: string; // below /console/
   group?: Group; // in the navigation; without one it is reached from other pages
   keys?: string; // "g d"
-  load: () => Promise<Component>;
+  load: Component | (() => Promise<Component>);
   fallback?: string; // the server-rendered page that does its work until it is made
 }
 
 const coming = () => import("./pages/ComingPage.vue");
 
 export const PAGES: readonly Page[] = [
-  { name: "desk", path: "", group: "now", keys: "g d", load: () => import("./pages/desk/DeskPage.vue") },
-  { name: "wall", path: "wall", group: "now", keys: "g w", load: () => import("./pages/wall/WallPage.vue") },
+  { name: "desk", path: "", group: "now", keys: "g d", load: DeskPage },
+  { name: "wall", path: "wall", group: "now", keys: "g w", load: WallPage },
   { name: "compose", path: "broadcasts/new", group: "now", keys: "g n", load: coming, fallback: "/emergency" },
   { name: "live", path: "live", group: "now", keys: "g l", load: coming, fallback: "/live" },
   { name: "broadcasts", path: "broadcasts", group: "now", keys: "g b", load: coming, fallback: "/emergency" },

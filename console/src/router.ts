@@ -1,5 +1,6 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
 import { PAGES } from "./pages";
+import TheShell from "./shell/TheShell.vue";
 import { useSession } from "./stores/session";
 
 const inside: RouteRecordRaw[] = PAGES.map((page) => ({
@@ -15,7 +16,7 @@ export const router = createRouter({
     { path: "/console/login", name: "login", component: () => import("./pages/LoginPage.vue"), meta: { title: "login.title", open: true } },
     {
       path: "/console/",
-      component: () => import("./shell/TheShell.vue"),
+      component: TheShell,
       children: [...inside, { path: ":rest(.*)*", name: "lost", component: () => import("./pages/LostPage.vue"), meta: { title: "nav.lost" } }],
     },
     { path: "/screen", name: "screen", component: () => import("./pages/screen/ScreenPage.vue"), meta: { title: "nav.screen" } },

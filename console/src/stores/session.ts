@@ -35,6 +35,8 @@ export const useSession = defineStore("session", () => {
     if (problem.kind === "step-up-needed") asked.value = "step-up";
   });
 
+  let asking: Promise<void> | null = null;
+
   async function ask(): Promise<void> {
     me.value = await must(api.GET("/api/v1/me"));
   }
@@ -42,13 +44,18 @@ export const useSession = defineStore("session", () => {
   /** Whether the server knows us. Asked once, before the first page. */
   async function recall(): Promise<boolean> {
     if (me.value !== null) return true;
-    try {
-      await ask();
-      away.value = null;
-    } catch (err) {
-      if (!(err instanceof Problem)) throw err;
-      away.value = err.status === 401 ? null : err;
-    }
+    asking ??= (async () => {
+      try {
+        await ask();
+        away.value = null;
+      } catch (err) {
+        if (!(err instanceof Problem)) throw err;
+        away.value = err.status === 401 ? null : err;
+      } finally {
+        asking = null;
+      }
+    })();
+    await asking;
     return me.value !== null;
   }
 

@@ -10,6 +10,7 @@ import pytest
 
 from broadcast.domain.proofs import Known
 from broadcast.service.wall import Look
+from broadcast.web.console_files import BUILT, is_there
 from endpoints.protocol import Kind, Reason, Severity, Stage
 
 SOURCES = Path(__file__).parents[3] / "console" / "src"
@@ -99,6 +100,15 @@ def test_the_looks_stand_in_the_same_order_as_on_the_server() -> None:
     listed = re.search(r"export const LOOKS = \[(.*?)\] as const", (SOURCES / "looks.ts").read_text(), re.DOTALL)
     assert listed is not None
     assert re.findall(r'"(\w+)"', listed[1]) == [one.value for one in Look]
+
+
+@pytest.mark.skipif(not is_there(BUILT), reason="the console is not built; ./dev test builds it")
+def test_the_first_load_is_within_its_budget() -> None:
+    """200 kB packed: what the page names itself, and one language. The browser's own count is in bench/console.py."""
+    named = re.findall(r'(?:src|href)="/console/(assets/[^"]+)"', (BUILT / "index.html").read_text())
+    assert any(name.endswith(".js") for name in named)
+    texts_of_it = [str(path.relative_to(BUILT)) for path in BUILT.glob("assets/zh-CN-*.js")]
+    assert sum((BUILT / f"{name}.gz").stat().st_size for name in [*named, *texts_of_it]) <= 200_000
 
 
 def test_no_page_writes_html_by_itself_names_a_class_cell_or_asks_another_host() -> None:
