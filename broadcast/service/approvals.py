@@ -318,10 +318,6 @@ class Approvals:
         made = compose(request.command, request.sound, order_id=request.id, by=author, now_ms=request.asked_ms)
         return Layout.of(made.order)
 
-    def needs(self, asset: bytes) -> bool:
-        """Whether something that waits would sound this file: it is not swept away."""
-        return any(one.sound.asset == asset for one in self._open.values())
-
     # ---- inside ---------------------------------------------------------------------------------------------------------
 
     async def _find(self, approval: str) -> Request:

@@ -59,7 +59,7 @@ class Expected:
     :param first_words: with which it begins; empty for a tone or a sound.
     :param sound_ms: of all that is sounded, tones, words and repeats.
     :param estimated: nothing has been spoken yet, and the length is a guess.
-    :param ends_ms: when it is taken off the boards.
+    :param ends_ms: when it is taken off the boards; `sounds_until_ms`: when it has sounded, or is cut.
     """
 
     reached: Reached
@@ -70,10 +70,7 @@ class Expected:
     sound_ms: int
     estimated: bool
     ends_ms: int
-
-    @property
-    def sounds_until_ms(self) -> int:
-        return min(self.reached.begins_ms + self.sound_ms, self.ends_ms)
+    sounds_until_ms: int
 
 
 @dataclass(slots=True)
@@ -125,12 +122,13 @@ class Effects:
             sound_ms=order.sound_ms,
             estimated=estimated,
             ends_ms=order.not_after_ms,
+            sounds_until_ms=min(order.not_before_ms + order.sound_ms, order.not_after_ms),
         )
 
     def _in_maintenance(self, meant: Sequence[Speaker], now_ms: int) -> tuple[Named, ...]:
         found = []
         for one in meant:
-            if now_ms < getattr(one, "muted_until_ms", 0):
+            if now_ms < one.muted_until_ms:
                 status = self._speakers.status(one.id)
                 since_ms = status.since_ms if status.presence is not Presence.ONLINE else 0
                 place = place_of(self._estate.tree, one.area)
