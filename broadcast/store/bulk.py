@@ -33,8 +33,10 @@ class Insert:
     def __init__(self, table: FromClause, tail: str = "") -> None:
         self._table, self._tail = table.description, " " + tail
         self._columns = len(table.columns)
-        names = ", ".join(f'"{column.name}"' for column in table.columns)
-        self._head = f'INSERT INTO "{self._table}" ({names}) '
+        self._names = ", ".join(
+            f'"{column.name}"' for column in table.columns
+        )  # a widened table has them in another order
+        self._head = f'INSERT INTO "{self._table}" ({self._names}) '
 
     def __call__(self, connection: Connection, rows: Sequence[Collection[object]]) -> None:
         """No row at all is no statement."""
@@ -61,10 +63,10 @@ class Insert:
         driver: Any = connection.connection.driver_connection
         error = connection.dialect.loaded_dbapi.Error
         try:
-            with driver.cursor() as cursor, cursor.copy(f"COPY {staging} FROM STDIN") as copy:
+            with driver.cursor() as cursor, cursor.copy(f"COPY {staging} ({self._names}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
         except error as err:  # as if it had come by SQLAlchemy
             raise DBAPIError.instance(f"COPY {staging}", (), err, error, dialect=connection.dialect) from err
-        connection.exec_driver_sql(f"{self._head}SELECT * FROM {staging}{self._tail}")  # noqa: S608  names of our own tables
+        connection.exec_driver_sql(f"{self._head}SELECT {self._names} FROM {staging}{self._tail}")  # noqa: S608  names of our own tables
         connection.exec_driver_sql(f"TRUNCATE {staging}")
