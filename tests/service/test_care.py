@@ -122,3 +122,16 @@ def test_what_ends_soon_is_a_condition_with_a_rank_until_it_is_renewed() -> None
     endings[1] = replace(endings[1], ends_ms=now_ms + 800 * DAY_MS)
     expiry.look(now_ms + 19 * DAY_MS)
     assert health.conditions == ()
+
+
+async def test_a_speaker_that_falls_silent_and_one_that_says_a_fault_are_shown_within_sixty_seconds() -> None:
+    async with town() as there:
+        there.all_there()
+        others = [name for name in there.services.estate.speakers if name != ONE]
+        for _ in range(3):
+            there.clock.advance(19)
+            there.hello(*others)
+            there.services.speakers.tick(wire_up=True)
+        assert [(one.speaker, one.cause) for one in there.services.care.troubles.now()] == [(ONE, "offline")]
+        there.hello(others[0], faults=int(Fault.SOUND))
+        assert (others[0], "sound") in {(one.speaker, one.cause) for one in there.services.care.troubles.now()}
