@@ -1,5 +1,7 @@
 """Enrolment, groups and tests of speakers; alarms and shifts."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -107,7 +109,7 @@ def _widen_speakers() -> None:
         "generation": 1,
         "older_until_ms": 0,
     }
-    columns = [
+    columns: list[sa.Column[Any]] = [
         sa.Column(name, sa.BigInteger(), nullable=False, server_default=sa.text(str(value)))
         for name, value in values.items()
     ]
