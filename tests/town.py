@@ -160,12 +160,13 @@ class FewSounds:
     """A library with one file, that may be lost."""
 
     there = True
+    refused = ""  # why it may not be used
 
     def find(self, asset: bytes) -> Spoken | None:
         return MELODY if asset == MELODY.asset and self.there else None
 
     def fault(self, asset: bytes) -> str:
-        return "" if self.find(asset) else "unknown-asset"
+        return self.refused if self.find(asset) else "unknown-asset"
 
 
 _tree = read_table(load_packaged("130281"))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from broadcast.domain.areas import AreaTree
-from broadcast.domain.broadcasts import Fault, check_targets
+from broadcast.domain.broadcasts import MAX_TEXT, Fault, check_targets
 from broadcast.domain.programmes import (
     AreaPlan,
     DayRule,
@@ -29,7 +29,6 @@ from endpoints.area_codes import covers, is_area_code
 from endpoints.protocol import MAX_MORE, Resume, Tone
 
 MAX_TITLE, MAX_NOTE = 80, 400  # characters
-MAX_SPEECH = 3_000  # characters; about 12 minutes
 MAX_TIMES, MAX_DATES = 48, 366
 LONGEST_MIN = 24 * 60
 MAX_LATEST_S, MIN_LATEST_S = 3_600, 10
@@ -179,7 +178,7 @@ def _check_source(source: Source, known_assets: Collection[bytes]) -> Iterable[F
             else:
                 yield from _check_assets("source.assets", assets, known_assets)
         case Speech(text, voice, rate):
-            yield from _check_text("source.text", text, MAX_SPEECH)
+            yield from _check_text("source.text", text, MAX_TEXT)
             yield from _check_text("source.voice", voice, MAX_VOICE, needed=False)
             if rate:
                 yield from _outside("source.rate", rate, SLOWEST, FASTEST)

@@ -28,6 +28,10 @@ class ProgrammeSounds:
         """Those of its files that are in the library and may sound."""
         return frozenset(asset for asset in assets_of(source) if not self._sounds.fault(asset))
 
+    def fault(self, asset: bytes) -> str:
+        """Why a file may not be used anew: the code of a field's fault, or nothing."""
+        return self._sounds.fault(asset)
+
     def part(self, asset: bytes) -> Part:
         """:raises MissingFile: it is not in the library."""
         found = self._sounds.find(asset)

@@ -29,11 +29,21 @@ SOURCES = ("speech", "file", "playlist", "stream", "line-in")
 RULES = tuple(rule.value for rule in DayRule)
 STARTS = tuple(start.value for start in StartPolicy)
 ENDS = tuple(end.value for end in EndPolicy)
+RESUMES = ("", "continue", "rejoin", "restart", "drop")
 LISTS = ("weekdays", "areas", "excluded", "speakers", "assets")
-KEPT = ("programme", "revision", "owner", "zone", "resume", "latest_start_s", "paused")  # not offered, and not lost
+KEPT = ("programme", "revision", "paused")  # not offered, and not lost
+MORE = (
+    "owner",
+    "excluded",
+    "speakers",
+    "resume",
+    "latest_start_s",
+    "zone",
+)  # behind a word, since they are seldom changed
 TYPED = (
     *("title", "source", "text", "url", "device", "times", "first", "last", "rule", "dates_out", "dates_in"),
     *("length_min", "loop", "start", "grace_s", "end", "opening", "closing", "volume_percent", "ceiling_percent"),
+    *("owner", "zone", "resume", "latest_start_s"),
 )
 
 
@@ -52,6 +62,7 @@ class Draft:
     def empty(cls, *, area: str, today: str) -> "Draft":
         one = {"source": "speech", "first": today, "rule": "every", "length_min": "10", "start": "hard", "end": "fade"}
         one |= {"grace_s": "60", "volume_percent": "0", "ceiling_percent": "100", "opening": "1", "owner": area}
+        one |= {"zone": BEIJING, "latest_start_s": str(LATEST_START_S)}
         return cls(one, {"weekdays": tuple("1234567")})
 
     @classmethod
@@ -93,7 +104,13 @@ class Draft:
     @classmethod
     def read(cls, fields: MultiDictProxy[str]) -> "Draft":
         one = {name: str(fields[name]).replace("\r\n", "\n").strip() for name in (*TYPED, *KEPT) if name in fields}
-        return cls(one, {name: tuple(map(str, fields.getall(name, []))) for name in LISTS})
+        many = {name: tuple(map(str, fields.getall(name, []))) for name in LISTS}
+        many["assets"] = _in_order(many["assets"], tuple(map(str, fields.getall("position", []))))
+        for name in ("excluded", "speakers"):  # typed into one line, or one field each
+            many[name] = tuple(
+                word for line in many[name] for word in line.replace(",", " ").replace("，", " ").split()
+            )
+        return cls(one, many)
 
     def __getitem__(self, name: str) -> str:
         return self.one.get(name, "")
@@ -177,6 +194,18 @@ def by_place(faults: list[dict[str, str]]) -> Mapping[str, str]:
         name = parts[1] if parts[0] == "pattern" and len(parts) > 1 else parts[0]
         found.setdefault(name, fault["detail"])
     return found
+
+
+def _in_order(assets: tuple[str, ...], positions: tuple[str, ...]) -> tuple[str, ...]:
+    """By the numbers beside them: 0 takes one out, none puts it last. Without numbers, as they are."""
+    if len(positions) != len(assets):
+        return tuple(filter(None, assets))
+    rows = [(_number(position), asset) for position, asset in zip(positions, assets, strict=True) if asset]
+    return tuple(asset for number, asset in sorted(rows, key=lambda row: row[0]) if number > 0)
+
+
+def _number(text: str) -> float:
+    return float(text) if text.strip().isdecimal() and len(text) < 7 else float("inf")
 
 
 def _source_fields(programme: Programme) -> dict[str, str]:

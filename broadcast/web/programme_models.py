@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from broadcast.domain.broadcasts import MAX_TEXT
 from broadcast.domain.calendar import Day, DayEntry, DayKind
 from broadcast.domain.conflicts import Clash, Preview, When, Where
 from broadcast.domain.programme_checks import (
     MAX_DATES,
     MAX_DEVICE,
     MAX_NOTE,
-    MAX_SPEECH,
     MAX_TIMES,
     MAX_TITLE,
     MAX_URL,
@@ -94,7 +94,7 @@ class SpeechIn(In):
     """A text that is spoken when the programme is saved. `rate` in words a minute, 0 for the default."""
 
     kind: Literal["speech"]
-    text: Annotated[str, Field(max_length=MAX_SPEECH)]
+    text: Annotated[str, Field(max_length=MAX_TEXT)]
     voice: Annotated[str, Field(max_length=MAX_VOICE)] = ""
     rate: Annotated[int, Field(ge=0, le=300)] = 0
 

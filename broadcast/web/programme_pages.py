@@ -24,7 +24,7 @@ from broadcast.web.openapi import Call
 from broadcast.web.pages import language_of, page
 from broadcast.web.places import choices, target_words
 from broadcast.web.problems import faults_of, status_of, title_of
-from broadcast.web.programme_forms import ENDS, RULES, SOURCES, STARTS, Draft, by_place
+from broadcast.web.programme_forms import ENDS, MORE, RESUMES, RULES, SOURCES, STARTS, Draft, by_place
 from broadcast.web.programmes import preview_out
 from broadcast.web.services import SERVICES
 from broadcast.web.session import must_be_our_form, officer_of
@@ -194,7 +194,8 @@ async def staging(request: web.Request) -> web.Response:
 def _form(request: web.Request, officer: Officer, draft: Draft, err: BroadcastError | None = None) -> web.Response:
     services, words = request.app[SERVICES], Words(language_of(request))
     faults = faults_of(err, words) if err else []
-    sounds = services.assets.page(by=officer, limit=MOST_SOUNDS)
+    seen = services.assets.page(by=officer, limit=MOST_SOUNDS)
+    sounds = [one for one in seen if not services.assets.fault(one.sha256)]  # the others could not be saved
     return page(
         request,
         "programme_form.html",
@@ -206,7 +207,10 @@ def _form(request: web.Request, officer: Officer, draft: Draft, err: BroadcastEr
         wrong=by_place(faults),
         choices=choices(services.estate.tree, officer.area),
         sounds=sounds,
-        known={one.sha256.hex() for one in sounds},
+        named={one.sha256.hex(): one for one in seen},
+        tree=services.estate.tree,
+        more=any(place in MORE for place in by_place(faults)),
+        resumes=RESUMES,
         sources=SOURCES,
         rules=RULES,
         starts=STARTS,

@@ -110,7 +110,7 @@ def test_what_an_officer_may_plan_has_no_fault(good: Programme) -> None:
         (programme(source=Playlist((b"\x01" * 32, b"x"))), "source.assets.1", "unknown-asset"),
         (programme(source=Playlist((b"\x01" * 32,) * 101)), "source.assets", "too-many"),
         (programme(source=Speech("")), "source.text", "missing"),
-        (programme(source=Speech("字" * 3_001)), "source.text", "too-long"),
+        (programme(source=Speech("字" * 601)), "source.text", "too-long"),
         (programme(source=Speech("字", rate=79)), "source.rate", "out-of-range"),
         (programme(source=Speech("字", voice="v" * 41)), "source.voice", "too-long"),
         (programme(source=Stream("file:///etc/passwd")), "source.url", "not-a-stream-address"),

@@ -292,6 +292,16 @@ async def test_the_plan_of_an_area_goes_with_its_board() -> None:
         assert boards_of(there, VILLAGE)[-1].fallback is None
 
 
+@pytest.mark.parametrize("why", ["expired-asset", "unapproved-asset"])
+async def test_a_fallback_that_may_not_be_used_is_refused(why: str) -> None:
+    async with town() as there:
+        there.shelf.refused = why
+        with pytest.raises(InvalidRequest) as err:
+            await there.services.programmes.save_plan(AreaPlan(VILLAGE), fallback=MELODY.asset, by=DUTY, revision=0)
+        assert [(fault["field"], fault["code"]) for fault in err.value.errors] == [("fallback", why)]
+        assert await there.services.programmes.plans() == {}
+
+
 async def test_the_operators_holiday_takes_a_workday_programme_off_the_board() -> None:
     async with town() as there:
         plan = there.services.programmes

@@ -2,7 +2,13 @@
 
 from datetime import time, timedelta
 
-from endpoints.protocol import Reason, Stage, Stock
+import pytest
+from multidict import MultiDict, MultiDictProxy
+
+from audio_assets.speech import MAX_CHARACTERS
+from broadcast.domain.broadcasts import MAX_TEXT
+from broadcast.web.programme_forms import Draft
+from endpoints.protocol import Reason, Resume, Stage, Stock
 from tests.plans import beijing, daily, once_in
 from tests.town import CHIEF, CITY, DUTY, MELODY, OTHER_TOWNSHIP, TOWN_DUTY, TOWNSHIP, VIEWER, Town, town
 from tests.web.test_desk import Page, at_the_desk
@@ -16,7 +22,7 @@ def filled(there: Town, page: Page, **typed: str) -> list[tuple[str, str]]:
 
 async def test_from_the_list_over_the_form_and_the_conflicts_to_the_plan() -> None:
     async with town() as there:
-        await there.services.programmes.add(daily(title="县台整点", **{"owner": CITY}), by=DUTY)
+        await there.services.programmes.add(daily(title="县台整点", owner=CITY), by=DUTY)
         async with at_the_desk(there) as person:
             listed = await person.opens("/programmes")
             assert "县台整点" in listed.main.words and "县" in listed.main.words
@@ -143,3 +149,63 @@ async def test_the_record_and_the_stock_are_read_as_sentences() -> None:
             assert page.status == 200
             english = await person.opens(f"/programmes/record?lang=en&day={day}")
             assert "on time 600" in english.main.words
+
+
+A, B, C = (bytes([n]) * 32 for n in (1, 2, 3))
+
+
+def sent(**lists: list[str]) -> Draft:
+    fields = [("source", "playlist"), *((name, value) for name, values in lists.items() for value in values)]
+    return Draft.read(MultiDictProxy(MultiDict(fields)))
+
+
+@pytest.mark.parametrize(
+    ("positions", "order"),
+    [
+        (["1", "2", "3", ""], [A, B, C]),
+        (["2", "1", "3", ""], [B, A, C]),
+        (["2", "0", "1", ""], [C, A]),
+        (["", "1", "x", ""], [B, A, C]),
+        ([], [A, B, C]),
+    ],
+)
+def test_a_playlist_sounds_in_the_order_of_the_numbers_beside_it(positions: list[str], order: list[bytes]) -> None:
+    draft = sent(assets=[A.hex(), B.hex(), C.hex(), ""], position=positions)
+    assert draft.chosen("assets") == tuple(one.hex() for one in order)
+    assert [value for name, value in draft.hidden() if name == "assets"] == [one.hex() for one in order]
+
+
+async def test_every_field_of_a_programme_can_be_seen_and_changed_on_the_form() -> None:
+    async with town() as there:
+        mine = await there.services.programmes.add(daily(), by=DUTY)
+        async with at_the_desk(there) as person:
+            form = await person.opens(f"/programmes/{mine.programme}/edit")
+            shown = {name for name, _ in form.sent()}
+            assert {"owner", "excluded", "speakers", "resume", "latest_start_s", "zone", "position"} <= shown
+            typed = {"resume": "restart", "latest_start_s": "120", "zone": "Asia/Urumqi"}
+            typed |= {"excluded": f"{OTHER_TOWNSHIP}", "speakers": "s-130281100200-1, s-130281100201-1"}
+            asked = await person.sends(form.action(), form.sent(**typed))
+            assert asked.status == 200, asked.main.words
+            assert (await person.sends(asked.action(), asked.sent())).path == f"/programmes/{mine.programme}"
+            found = there.services.programmes.get(mine.programme, by=DUTY).programme
+            assert (found.resume, found.latest_start_s, found.zone) == (Resume.RESTART, 120, "Asia/Urumqi")
+            assert found.excluded == (OTHER_TOWNSHIP,)
+            assert found.speakers == ("s-130281100200-1", "s-130281100201-1")
+            again = await person.opens(f"/programmes/{mine.programme}/edit")
+            assert ("excluded", OTHER_TOWNSHIP) in again.sent() and ("resume", "restart") in again.sent()
+            wrong = await person.sends(form.action(), form.sent(zone="Nowhere"))
+            assert wrong.main.all("details", open="") and wrong.main.all("span", id="fault-zone")
+
+
+async def test_a_text_that_is_longer_than_its_slot_is_said_so_before_it_is_saved() -> None:
+    async with town() as there, at_the_desk(there) as person:
+        form = await person.opens("/programmes/new")
+        asked = await person.sends(form.action(), filled(there, form, text="停水通知。" * 100, length_min="1"))
+        assert asked.status == 200 and "超过" in asked.main.words, asked.main.words
+        there.speech.fails = "no voice"
+        asked = await person.sends(form.action(), filled(there, form, text="停水通知。" * 100, length_min="1"))
+        assert asked.status == 200
+
+
+def test_what_a_voice_can_say_is_what_a_programme_and_a_broadcast_may_ask() -> None:
+    assert MAX_TEXT == MAX_CHARACTERS
