@@ -4,7 +4,7 @@ A machine of two cores that is busy with something else starves the sound thread
 has a gap that says nothing about the program. So a test of the modules below counts as passed when one of three takes is right, and
 each take that was not is printed. What must hold every time (rules, orders, evidence) is tested elsewhere, in virtual time.
 
-For the same reason these tests are marked `alone`, with those that count what the machine can do in a second: `tests/parts.py` runs
+For the same reason most of these are marked `alone`, with those that count what the machine can do in a second: `tests/parts.py` runs
 them one by one, after all others, which share the cores.
 """
 
@@ -38,12 +38,24 @@ REAL_TIME = (
     "system/test_sound.py",
     "system/test_whole.py",
 )
-ALONE = (*REAL_TIME, "system/test_floods.py", "transport/test_live_source.py", "web/test_hostile.py")
+PATIENT = (  # real time too, but they wait for what comes: three takes, and the company of others
+    "system/test_live_killed.py",
+    "system/test_live_page.py",
+    "system/test_programmes.py",
+)
+ALONE = (
+    *(name for name in REAL_TIME if name not in PATIENT),
+    "system/test_floods.py",
+    "transport/test_live_source.py",
+    "web/test_hostile.py",
+)
 FIRST = (  # what takes long, in this order: begun last it would keep one core waiting for another
     "system/test_kills.py",
+    "system/test_live_page.py",
     "system/test_main_job.py",
-    "endpoints/test_model.py",
     "tests/test_repository.py",  # short: xdist lays one more module behind the single test of the first
+    "endpoints/test_model.py",
+    "system/test_programmes.py",
     "system/test_sounds.py",
     "system/test_wheel.py",
     "system/test_programme_day.py",

@@ -97,7 +97,12 @@ def test_a_file_that_can_not_be_read_stops_the_run_before_it_begins(tmp_path: Pa
 
 def test_the_modules_that_the_schedule_names_are_there() -> None:
     from tests.conftest import ALONE as WHOLE_MODULES
-    from tests.conftest import FIRST
+    from tests.conftest import FIRST, PATIENT, REAL_TIME
 
-    lost = [name for name in (*WHOLE_MODULES, *FIRST) if not (ROOT / "tests" / name.removeprefix("tests/")).is_file()]
+    assert set(PATIENT) < set(REAL_TIME), "else they would have one take only"
+    lost = [
+        name
+        for name in (*WHOLE_MODULES, *FIRST, *REAL_TIME)
+        if not (ROOT / "tests" / name.removeprefix("tests/")).is_file()
+    ]
     assert lost == [], "a module that was renamed would run among the others, unnoticed"
