@@ -4,8 +4,8 @@ A machine of two cores that is busy with something else starves the sound thread
 has a gap that says nothing about the program. So a test of the modules below counts as passed when one of three takes is right, and
 each take that was not is printed. What must hold every time (rules, orders, evidence) is tested elsewhere, in virtual time.
 
-For the same reason most of these are marked `alone`, with those that count what the machine can do in a second: `tests/parts.py` runs
-them one by one, after all others, which share the cores.
+For the same reason most of these are marked `alone`, with those that count what the machine can do in a second: `tests/parts.py`
+runs them one by one, after all others, which share the cores.
 """
 
 from collections.abc import Sequence
