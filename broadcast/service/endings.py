@@ -17,7 +17,7 @@ from broadcast.service.once import OnceKey
 from broadcast.service.outcomes import Cleared, Outcome
 from broadcast.service.ports import Speech, SpeechFailed, Spoken
 from broadcast.service.wording import Wording
-from endpoints.protocol import Band, Kind, Tone
+from endpoints.protocol import Band, Kind, Order, Tone
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,18 @@ class Prepared:
     spoken: Spoken | None = None
 
 
+Target = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+
+def _target(order: Order) -> Target:
+    return order.areas, order.excluded, order.speakers
+
+
 @dataclass(slots=True)
 class _Kept:
+    """:param target: where the alert stood when these were worded; where it has ended since, they do not speak of any more."""
+
+    target: Target
     all_clear: Prepared
     correction: Prepared
     tried_at: float = float("-inf")
@@ -59,7 +69,7 @@ class Endings:
             del self._kept[gone]
         now = self._clock.monotonic()
         for broadcast in live.values():
-            kept = self._kept.get(broadcast.id) or self._word(broadcast)
+            kept = self._words_of(broadcast)
             if kept.whole or now - kept.tried_at < RENEW_AFTER_S:
                 continue
             kept.tried_at = now
@@ -68,7 +78,7 @@ class Endings:
 
     def of(self, broadcast: Broadcast) -> tuple[Prepared, Prepared]:
         """The all-clear and the correction as they would go out now."""
-        kept = self._kept.get(broadcast.id) or self._word(broadcast)
+        kept = self._words_of(broadcast)
         return kept.all_clear, kept.correction
 
     async def all_clear(
@@ -108,9 +118,14 @@ class Endings:
         )
         return await self._broadcasts.update(broadcast, command, by=by, once=once, cleared=None if text else PREPARED)
 
+    def _words_of(self, broadcast: Broadcast) -> _Kept:
+        """Those that are ready, while it stands where it stood."""
+        kept = self._kept.get(broadcast.id)
+        return kept if kept is not None and kept.target == _target(broadcast.order) else self._word(broadcast)
+
     def _word(self, broadcast: Broadcast) -> _Kept:
         ending = self._wording.ending_of(broadcast)
-        kept = _Kept(Prepared(ending.all_clear), Prepared(ending.correction))
+        kept = _Kept(_target(broadcast.order), Prepared(ending.all_clear), Prepared(ending.correction))
         if broadcast.is_live(self._clock.now_ms()):
             self._kept[broadcast.id] = kept
         return kept

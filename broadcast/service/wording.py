@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from broadcast.clock import Clock
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.broadcasts import Broadcast, InvalidRequest, StartBroadcast
+from broadcast.domain.clearing import within
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
 from broadcast.domain.templates import MAX_PLACE, Ending, Filling, Template, Worded, ending_of, fill, moment
 from broadcast.service.estate import Estate
+from endpoints.area_codes import covers
 
 
 class UnknownTemplate(BroadcastError):
@@ -78,15 +80,20 @@ class Wording:
         return replace(command, text=worded.text, headline=worded.headline, kind=self.templates[template].kind)
 
     def ending_of(self, broadcast: Broadcast, *, areas: Sequence[str] = ()) -> Ending:
-        """The all-clear and the correction of a broadcast, for all of it or for these areas."""
-        tree = self._estate.tree
-        speakers = [self._estate.speaker(one).area for one in broadcast.order.speakers if one in self._estate]
-        named = [code for code in (*(areas or broadcast.order.areas), *speakers) if code in tree]
+        """The all-clear and the correction of a broadcast, for all that is left of it or for what of it lies in these areas."""
+        tree, order = self._estate.tree, broadcast.order
+        speakers = [self._estate.speaker(one).area for one in order.speakers if one in self._estate]
+        chosen = within(order, areas) if areas else order.areas  # the city means what of it was alerted
+        speakers = [code for code in speakers if not areas or any(covers(one, code) for one in areas)]
+        left = [code for code in chosen if not any(covers(gone, code) for gone in order.excluded)]
+        named = [code for code in dict.fromkeys((*left, *speakers)) if code in tree]
         issuer = tree.area(self._issuing_area(broadcast)).name if named else ""
+        without = [gone for gone in order.excluded if any(covers(code, gone) for code in left)]
+        but = f"除{place_of(tree, without)}以外" if without else ""
         return ending_of(
             broadcast,
             issuer=issuer + self._suffix,
-            place=place_of(tree, named),
+            place=place_of(tree, named) + but,
             utc_offset=self._utc_offset,
         )
 

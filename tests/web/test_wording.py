@@ -126,6 +126,53 @@ async def test_an_all_clear_in_one_township_names_that_one_and_leaves_the_rest()
         assert (await there.services.broadcasts.get(broadcast)).life is Life.LIVE
 
 
+THIRD = "130281103000"
+
+
+async def ends_of(client: Any, broadcast: str) -> tuple[str, str]:
+    ends = await (await client.get(f"/api/v1/broadcasts/{broadcast}/endings")).json()
+    return ends["all_clear"]["text"], ends["correction"]["text"]
+
+
+async def test_where_it_has_ended_the_prepared_words_do_not_speak_of_it_any_more() -> None:
+    async with town() as there, machine(there) as client:
+        tree = there.services.estate.tree
+        names = {code: tree.area(code).name for code in (TOWNSHIP, OTHER_TOWNSHIP, THIRD)}
+        broadcast = await alert(there, client, areas=list(names))
+        for text in await ends_of(client, broadcast):
+            assert all(name in text for name in names.values())
+        cleared = await client.post(f"/api/v1/broadcasts/{broadcast}/all-clear", json={"areas": [OTHER_TOWNSHIP]})
+        assert cleared.status == 202
+        for _ in range(2):  # at once, and when they have been spoken
+            for text in await ends_of(client, broadcast):
+                assert names[OTHER_TOWNSHIP] not in text and names[TOWNSHIP] in text and names[THIRD] in text
+            await there.services.endings.tick()
+        assert (await client.post(f"/api/v1/broadcasts/{broadcast}/correct", json={})).status == 202
+        now = next(one for one in there.services.broadcasts.live() if one.text.startswith("遵化市应急广播更正"))
+        assert names[OTHER_TOWNSHIP] not in now.text and names[TOWNSHIP] in now.text
+
+
+async def test_the_city_cleared_by_its_code_is_what_of_it_was_alerted() -> None:
+    async with town() as there, machine(there) as client:
+        tree = there.services.estate.tree
+        chosen = [TOWNSHIP, OTHER_TOWNSHIP, THIRD]
+        broadcast = await alert(there, client, areas=chosen)
+        assert (await client.post(f"/api/v1/broadcasts/{broadcast}/all-clear", json={"areas": [CITY]})).status == 202
+        clear = next(one for one in there.services.broadcasts.live() if one.replaces == broadcast)
+        assert "。" + "、".join(tree.area(code).name for code in chosen) + "，" in clear.text
+        assert "通知。遵化市，" not in clear.text
+
+
+async def test_an_alert_to_the_whole_city_of_which_a_part_has_ended_says_so() -> None:
+    async with town() as there, machine(there) as client:
+        broadcast = await alert(there, client, areas=[CITY])
+        cleared = await client.post(f"/api/v1/broadcasts/{broadcast}/all-clear", json={"areas": [OTHER_TOWNSHIP]})
+        assert cleared.status == 202
+        name = there.services.estate.tree.area(OTHER_TOWNSHIP).name
+        for text in await ends_of(client, broadcast):
+            assert f"。遵化市除{name}以外，" in text
+
+
 async def test_a_voice_that_fails_costs_the_ending_nothing_but_its_readiness() -> None:
     async with town() as there, machine(there) as client:
         answer = await client.post("/api/v1/broadcasts", json=order(areas=[CITY]))
