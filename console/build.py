@@ -8,18 +8,42 @@ import argparse
 import gzip
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("console", "docs/openapi.json")  # the types of the API come from its document
-LEFT_OUT = frozenset({"node_modules", "__pycache__", "README.md", "build.py", "schema.d.ts"})
+# The types of the API come from its document, the words of its states from the texts of the server.
+SERVER_TEXTS = ("broadcast/web/texts/zh-CN.toml", "broadcast/web/texts/en.toml")
+SOURCES = ("console", "docs/openapi.json", *SERVER_TEXTS)
+WORDS = (
+    *(
+        "look",
+        "kind",
+        "severity",
+        "life",
+        "stage",
+        "reason",
+        "why",
+        "approval",
+        "condition",
+        "level",
+        "weekday",
+        "day_rule",
+    ),
+    *("source", "start", "end", "outcome", "shelf", "effect", "cause", "has", "asset_state", "sound_kind", "use"),
+    *("looks_like", "refused", "spoken", "mic_state", "mic_end"),
+)
+LEFT_OUT = frozenset(
+    {"node_modules", "__pycache__", "README.md", "build.py", "schema.d.ts", "server.zh-CN.json", "server.en.json"}
+)
 OUTPUT = Path("broadcast/web/console")
 STAMP = "sources.sha256"
 SKIP = "LIANBO_SKIP_CONSOLE"
@@ -66,9 +90,10 @@ def is_current(root: Path = ROOT) -> bool:
         return False
 
 
-def build(root: Path = ROOT, *, workshop: Path | None = None) -> bool:
+def build(root: Path = ROOT, *, workshop: Path | None = None, unchecked: bool = False) -> bool:
     """Build it unless it is current; whether there was anything to do.
 
+    :param unchecked: do not look at the types; what comes of it is shown but never counts as current.
     :param workshop: a folder that stays, so that the next build needs no download; by default one that vanishes.
     :raises NotBuilt: nothing in the package has changed then.
     """
@@ -80,8 +105,9 @@ def build(root: Path = ROOT, *, workshop: Path | None = None) -> bool:
         _lay_out(root, bench)
         console = bench / "console"
         _install(node, console)
-        _run(node, console, "npm run build", "run", "build")
-        _put(console / "dist", root / OUTPUT, digest)
+        script = "bundle" if unchecked else "build"
+        _run(node, console, f"npm run {script}", "run", script)
+        _put(console / "dist", root / OUTPUT, "unchecked" if unchecked else digest)
     return True
 
 
@@ -112,6 +138,16 @@ def _lay_out(root: Path, bench: Path) -> None:
     for file in source_files(root):
         (bench / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / file, bench / file)
+    write_server_texts(root, console / "src" / "texts")
+
+
+def write_server_texts(root: Path, texts: Path) -> None:
+    """`server.<language>.json`: what the server calls its states, so that the console has no other words for them."""
+    for source in map(Path, SERVER_TEXTS):
+        whole = tomllib.loads((root / source).read_text(encoding="utf-8"))
+        words = {section: whole[section] for section in WORDS if section in whole}
+        text = json.dumps(words, ensure_ascii=False, indent=2) + "\n"
+        (texts / f"server.{source.stem}.json").write_text(text, encoding="utf-8")
 
 
 def _install(node: Path, console: Path) -> None:
@@ -174,11 +210,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--workshop", type=Path, help="keep the downloaded packages in this folder for the next build")
     parser.add_argument("--check", action="store_true", help="build nothing; 0 when the built console is current")
+    parser.add_argument("--unchecked", action="store_true", help="build although types are wrong, to look at a page")
+    parser.add_argument("--texts", action="store_true", help="only write the server's words, for `npm run dev`")
     arguments = parser.parse_args()
+    if arguments.texts:
+        write_server_texts(ROOT, ROOT / "console" / "src" / "texts")
+        return 0
     if arguments.check:
         return 0 if is_current() else 1
     try:
-        print("built" if build(workshop=arguments.workshop) else "current", flush=True)
+        print("built" if build(workshop=arguments.workshop, unchecked=arguments.unchecked) else "current", flush=True)
     except NotBuilt as err:
         print(err, file=sys.stderr, flush=True)
         return 1

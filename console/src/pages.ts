@@ -28,7 +28,7 @@ export const PAGES: readonly Page[] = [
   { name: "broadcast", path: "broadcasts/:id", load: coming },
   { name: "approvals", path: "approvals", group: "now", keys: "g p", load: () => import("./pages/approvals/ApprovalsPage.vue") },
   { name: "approval", path: "approvals/:id", load: () => import("./pages/approvals/ApprovalPage.vue") },
-  { name: "alarms", path: "alarms", group: "now", keys: "g a", load: coming },
+  { name: "alarms", path: "alarms", group: "now", keys: "g a", load: () => import("./pages/alarms/AlarmsPage.vue") },
   { name: "incidents", path: "incidents", group: "together", keys: "g i", load: coming },
   { name: "conference", path: "conference", group: "together", keys: "g c", load: coming },
   { name: "schedule", path: "schedule", group: "prepare", keys: "g s", load: coming, fallback: "/programmes" },

@@ -38,7 +38,7 @@ export interface State {
   wire_up: boolean;
   approvals?: { waiting: number; to_decide: number; to_review: number };
   drills?: { id: string; title: string; ends: number }[];
-  alarms?: { unacknowledged: number; rank?: number };
+  alarms?: { sounding: number; open: number; rank: "urgent" | "high" | "low" | null; newest: string };
 }
 
 interface Sums {

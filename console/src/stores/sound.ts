@@ -18,6 +18,8 @@ const GAIN = 0.25;
 export const useSound = defineStore("sound", () => {
   const state = ref<SoundState>("off");
   const ringing = ref<Rank | null>(null);
+  /** The alarm that is being answered for; its dialog is the shell's. */
+  const answering = ref<string | null>(null);
   let context: AudioContext | null = null;
   let timer = 0;
 
@@ -68,5 +70,5 @@ export const useSound = defineStore("sound", () => {
     again();
   }
 
-  return { state, ringing, arm, toggle, ring, test: play };
+  return { state, ringing, answering, arm, toggle, ring, test: play, answer: (id: string) => (answering.value = id) };
 });

@@ -79,7 +79,7 @@ async def test_keys_lead_to_pages_and_can_be_switched_off(browser: Browser, ther
                 await page.keyboard.press(key)
             await page.wait_for_url(f"**{path}")
         await page.keyboard.press("F9")
-        await page.wait_for_url("**/console/broadcasts/new?kind=emergency")
+        await page.wait_for_url("**/console/emergency")
         await page.keyboard.press("?")
         dialog = page.get_by_role("dialog")
         await expect(dialog).to_contain_text("F10")
@@ -90,7 +90,7 @@ async def test_keys_lead_to_pages_and_can_be_switched_off(browser: Browser, ther
         await page.keyboard.press("g")
         await page.keyboard.press("w")
         await page.wait_for_timeout(200)
-        assert page.url.endswith("/console/broadcasts/new?kind=emergency")
+        assert page.url.endswith("/console/emergency")
 
 
 async def test_the_language_and_the_look_stay_chosen(browser: Browser, there: Town) -> None:

@@ -1,7 +1,9 @@
 """The console speaks Chinese and English, both whole."""
 
+import importlib.util
 import json
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from endpoints.protocol import Kind, Reason, Severity, Stage
 SOURCES = Path(__file__).parents[3] / "console" / "src"
 TEXTS = SOURCES / "texts"
 LANGUAGES = ("zh-CN", "en")
-SUBJECTS = sorted({path.name.split(".")[0] for path in TEXTS.glob("*.json")})
+SUBJECTS = sorted({path.name.split(".")[0] for path in TEXTS.glob("*.json")} - {"server"})
+SERVER = SOURCES.parents[1] / "broadcast" / "web" / "texts"
 # t("a.b"), and t(`a.b.${c}`) or t(`a.b_${c}`), of which the fixed beginning is known
 KEY = re.compile(r"""(?<![\w$.])(?:t|has)\(\s*(?:"([\w.-]+)"|'([\w.-]+)'|`([\w.-]*)(?:\$\{[^`]*)?`)""")
 ABOUT = re.compile(r"""(?:title|about|useShortcut\("[^"]+",)\s*:?\s*"([a-z]\w*\.[\w.-]+)\"""")
@@ -30,7 +33,20 @@ def texts(subject: str, language: str) -> dict[str, str]:
             return {above: found}
         return {key: text for name, one in found.items() for key, text in flat(f"{above}.{name}", one).items()}
 
-    return flat(subject, json.loads((TEXTS / f"{subject}.{language}.json").read_text()))
+    found = json.loads((TEXTS / f"{subject}.{language}.json").read_text())
+    if subject == "words":  # with what the server calls its states, as console/build.py puts it there
+        whole = tomllib.loads((SERVER / f"{language}.toml").read_text())
+        found = {section: whole[section] for section in builder().WORDS} | found
+    return flat(subject, found)
+
+
+@cache
+def builder() -> Any:
+    spec = importlib.util.spec_from_file_location("console_build", SOURCES.parent / "build.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def everything(language: str) -> dict[str, str]:
