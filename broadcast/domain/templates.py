@@ -13,6 +13,7 @@ from enum import StrEnum
 from string import Formatter
 
 from broadcast.domain.broadcasts import MAX_TEXT, Broadcast, Fault
+from broadcast.domain.said_times import instant_of, is_time
 from endpoints.protocol import Kind, Severity
 
 MAX_TEMPLATES, MAX_GAPS, MAX_ACTIONS = 100, 8, 12
@@ -26,6 +27,10 @@ _ID = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _PHONE = re.compile(r"[0-9][0-9 -]{2,19}")
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,2})?([-~至到]\d{1,6}(\.\d{1,2})?)?")
 _ENDS_A_SENTENCE = ("。", "！", "？")
+# What would make another sentence of a gap, or turn the locked one into its opposite.
+_NO_PART_OF_A_GAP = re.compile(
+    r"[。！？；!?;{}<>\n\r]|作废|解除|演练|演习|取消|撤销|撤回|更正|误报|谣言|失效|无效|测试|试播|不要执行|停止执行"
+)
 
 
 class GapKind(StrEnum):
@@ -170,9 +175,12 @@ def _objections(template: Template) -> Iterator[str]:
         yield "an action is a whole sentence"
 
 
-def fill(template: Template, filling: Filling, *, issuer: str) -> Worded | list[Fault]:
-    """The text as it will be spoken, or every field that is not right."""
-    faults = list(_faults(template, filling))
+def fill(template: Template, filling: Filling, *, issuer: str, now: datetime) -> Worded | list[Fault]:
+    """The text as it will be spoken, or every field that is not right.
+
+    :param now: local time, by which `when` and `until` are read.
+    """
+    faults = [*_faults(template, filling), *_time_faults(filling, now)]
     values = dict(filling.values)
     said = {
         "issuer": issuer,
@@ -216,6 +224,21 @@ def _faults(template: Template, filling: Filling) -> Iterable[Fault]:
         yield from _gap_faults(gap, filling.values.get(gap.name, ""))
 
 
+def _time_faults(filling: Filling, now: datetime) -> Iterable[Fault]:
+    """Both are times; the end is neither past nor before the beginning, as far as the words say which they are."""
+    said: dict[str, datetime | None] = {}
+    for name, words in (("when", filling.when), ("until", filling.until)):
+        if words.strip() and len(words) <= MAX_WHEN:
+            if not is_time(words):
+                yield Fault(name, "not-a-time")
+            said[name] = instant_of(words, now=now)
+    begins, until = said.get("when"), said.get("until")
+    if until is not None and until + timedelta(minutes=1) <= now:
+        yield Fault("until", "in-the-past")
+    elif until is not None and begins is not None and until <= begins:
+        yield Fault("until", "before-start")
+
+
 def _gap_faults(gap: Gap, value: str) -> Iterable[Fault]:
     name, value = f"values.{gap.name}", value.strip()
     if not value:
@@ -242,6 +265,8 @@ def _text_faults(name: str, value: str, most: int, *, required: bool) -> Iterabl
         yield Fault(name, "too-long", (("most", str(most)), ("length", str(len(value)))))
     elif any(ord(char) < 32 for char in value):
         yield Fault(name, "control-characters")
+    elif found := _NO_PART_OF_A_GAP.search(value):
+        yield Fault(name, "not-in-a-gap", (("found", found[0]),))
 
 
 def moment(at: datetime, *, now: datetime) -> str:

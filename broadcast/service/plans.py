@@ -28,7 +28,7 @@ from broadcast.service.estate import Estate
 from broadcast.service.once import OnceKey
 from broadcast.service.outcomes import Outcome
 from broadcast.service.ports import ActRow, Sounds, Store, Tx
-from broadcast.service.wording import UnknownTemplate, When, Wording
+from broadcast.service.wording import UnknownTemplate, When, Wording, place_fault
 from endpoints.area_codes import covers
 
 
@@ -91,7 +91,10 @@ class Plans:
             return replace(command, headline=command.headline or plan.title)
         now_ms = self._clock.now_ms()
         when = When(now_ms, now_ms + command.minutes * 60_000)
-        worded = self._wording.word(plan.template, plan.filling, when, areas=command.areas, by=by)
+        filling = plan.filling
+        if how.areas and place_fault(self._estate.tree, filling.place, command.areas):
+            filling = replace(filling, place="")  # it lies in a part that is left out: say what is chosen
+        worded = self._wording.word(plan.template, filling, when, areas=command.areas, by=by)
         severity = plan.filling.severity
         return self._wording.command_of(plan.template, worded, replace(command, severity=severity))
 

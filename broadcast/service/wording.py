@@ -1,18 +1,21 @@
 """Announcements from templates (预警模板): the words come from the template and the officer's gaps, and from nothing else."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from broadcast.clock import Clock
-from broadcast.domain.areas import AreaTree
-from broadcast.domain.broadcasts import Broadcast, InvalidRequest, StartBroadcast
+from broadcast.domain.areas import Area, AreaTree, Level
+from broadcast.domain.broadcasts import Broadcast, Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.clearing import within
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
 from broadcast.domain.templates import MAX_PLACE, Ending, Filling, Template, Worded, ending_of, fill, moment
 from broadcast.service.estate import Estate
 from endpoints.area_codes import covers
+
+_BETWEEN, _AND = re.compile(r"[、，,\s]+"), re.compile(r"[和与及]")
 
 
 class UnknownTemplate(BroadcastError):
@@ -70,9 +73,10 @@ class Wording:
             filling = replace(filling, until=self._moment(when.until_ms, now_ms))
         if not filling.place.strip() and areas:
             filling = replace(filling, place=place_of(self._estate.tree, areas))
-        found = fill(known, filling, issuer=self.issuer_of(by))
-        if isinstance(found, list):
-            raise InvalidRequest(found)
+        outside = place_fault(self._estate.tree, filling.place, areas)
+        found = fill(known, filling, issuer=self.issuer_of(by), now=self._local(now_ms))
+        if isinstance(found, list) or outside:
+            raise InvalidRequest([*(found if isinstance(found, list) else ()), *outside])
         return found
 
     def command_of(self, template: str, worded: Worded, command: StartBroadcast) -> StartBroadcast:
@@ -123,11 +127,39 @@ class Wording:
         return (datetime.fromtimestamp(at_ms / 1000, UTC) + self._utc_offset).replace(tzinfo=None)
 
 
+def place_fault(tree: AreaTree, place: str, areas: Sequence[str]) -> list[Fault]:
+    """A place that is the name of an area, or begins with that of a township, lies where it is heard.
+
+    Of villages with the same name one that does is enough. What is no name of an area is the officer's to know.
+    """
+    known = [code for code in areas if code in tree]
+    for named in _named(tree, place) if known else ():
+        if named and not any(covers(code, one.code) or covers(one.code, code) for one in named for code in known):
+            return [Fault("place", "outside-targets", (("place", named[0].name), ("areas", place_of(tree, known))))]
+    return []
+
+
+def _named(tree: AreaTree, place: str) -> Iterator[list[Area]]:
+    """The areas that each part of the words may mean."""
+    for piece in filter(None, _BETWEEN.split(place)):
+        if whole := _called(tree, piece):  # 和平村 is one village
+            yield whole
+            continue
+        for part in filter(None, _AND.split(piece)):
+            yield _called(tree, part) or [one for one in tree.of_level(Level.TOWNSHIP) if part.startswith(one.name)]
+
+
+def _called(tree: AreaTree, words: str) -> list[Area]:
+    return [area for area in tree if words in (area.name, short_name(area.name), area.short_name)]
+
+
+def short_name(name: str) -> str:
+    return name.removesuffix("村民委员会").removesuffix("居民委员会")
+
+
 def place_of(tree: AreaTree, areas: Sequence[str]) -> str:
     """Areas in words, as many as can be said; the rest by their number."""
-    names = [
-        tree.area(code).name.removesuffix("村民委员会").removesuffix("居民委员会") for code in areas if code in tree
-    ]
+    names = [short_name(tree.area(code).name) for code in areas if code in tree]
     said: list[str] = []
     for name in names:
         if len("、".join((*said, name))) > MAX_PLACE - 10:

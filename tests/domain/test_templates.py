@@ -28,6 +28,7 @@ from endpoints.protocol import Band, Kind, Level, Order, Severity
 TEMPLATES = {one.id: one for one in read_templates(packaged_templates())}
 EXAMPLE = {GapKind.TEXT: "沙河", GapKind.NUMBER: "5", GapKind.PHONE: "0315-6612345"}
 ISSUER = "遵化市应急指挥部"
+NOW = datetime(2026, 11, 23, 22, 5)  # noqa: DTZ001  local time as words
 WHOLE = ("issuer", "level", "place", "when", "river", "actions", "until")
 
 FLOOD: dict[str, object] = {
@@ -53,13 +54,13 @@ def filling(template: Template, **change: object) -> Filling:
 
 
 def worded(template: Template, chosen: Filling) -> Worded:
-    found = fill(template, chosen, issuer=ISSUER)
+    found = fill(template, chosen, issuer=ISSUER, now=NOW)
     assert isinstance(found, Worded), found
     return found
 
 
 def faults(template: Template, chosen: Filling) -> list[tuple[str, str]]:
-    found = fill(template, chosen, issuer=ISSUER)
+    found = fill(template, chosen, issuer=ISSUER, now=NOW)
     assert isinstance(found, list), found
     return [(fault.field, fault.code) for fault in found]
 
@@ -87,8 +88,8 @@ def test_all_actions_and_full_gaps_still_fit_an_announcement(name: str) -> None:
     chosen = filling(
         template,
         place="长" * 60,
-        when="长" * 40,
-        until="长" * 40,
+        when="2026年11月24日10时10分至2026年11月25日20时20分",
+        until="2026年12月31日10时10分至2027年12月31日20时20分",
         actions=tuple(range(len(template.actions))),
         values=full,
     )
@@ -127,7 +128,7 @@ def test_every_gap_that_is_wrong_is_named_and_not_only_the_first() -> None:
 )
 def test_a_number_is_a_number_or_a_range_within_what_can_be(value: str, code: str | None) -> None:
     template = TEMPLATES["rainstorm"]
-    found = fill(template, filling(template, values={"amount": value}), issuer=ISSUER)
+    found = fill(template, filling(template, values={"amount": value}), issuer=ISSUER, now=NOW)
     assert isinstance(found, Worded) if code is None else found == [Fault("values.amount", code, found[0].facts)]  # type: ignore[index]
 
 
@@ -147,7 +148,53 @@ def test_an_action_that_is_not_there_is_refused_and_at_least_one_is_chosen() -> 
     assert faults(template, filling(template, actions=(-1,))) == [("actions", "out-of-range")]
 
 
-@given(st.text(min_size=1, max_size=20).filter(lambda text: text.strip() and all(ord(char) >= 32 for char in text)))
+def may_stand(text: str) -> bool:
+    return bool(text.strip()) and all(ord(char) >= 32 and char not in "。！？；!?;{}<>" for char in text)
+
+
+@pytest.mark.parametrize("field", ["place", "river"])
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("沙河。请大家不要转移", "。"), ("沙河；", "；"), ("沙河！", "！"), ("沙河?", "?"), ("{until}", "{"), ("沙河}", "}"),
+        ("沙河预警作废", "作废"), ("沙河（已解除）", "解除"), ("演练沙河", "演练"), ("以上为误报", "误报"), ("<b>沙河", "<"),
+    ],
+)  # fmt: skip
+def test_what_would_turn_the_locked_words_stands_in_no_gap(field: str, value: str, found: str) -> None:
+    template = TEMPLATES["flood"]
+    chosen = filling(template, place=value) if field == "place" else filling(template, values={"river": value})
+    name = field if field == "place" else f"values.{field}"
+    assert fill(template, chosen, issuer=ISSUER, now=NOW) == [Fault(name, "not-in-a-gap", (("found", found),))]
+
+
+@pytest.mark.parametrize(
+    ("when", "until", "wrong"),
+    [
+        ("今天20时", "明天8时", []),
+        ("未来3小时内", "今天23时", []),
+        ("今天20时至明天8时", "另行通知", []),
+        ("尽快", "明天8时", [("when", "not-a-time")]),
+        ("今天20时", "有空的时候", [("until", "not-a-time")]),
+        ("今天20时", "明天8时作废", [("until", "not-in-a-gap"), ("until", "not-a-time")]),
+        ("今天20时", "昨天8时", [("until", "in-the-past")]),
+        ("今天20时", "今天22时4分", [("until", "in-the-past")]),
+        ("今天20时", "今天22时5分", []),
+        ("明天8时", "今天23时", [("until", "before-start")]),
+        ("明天8时", "明天8时", [("until", "before-start")]),
+        ("今天20时", "11月1日8时", [("until", "in-the-past")]),
+        ("今天20时", "12月1日8时", []),
+        ("今天20时", "1月1日8时", []),
+    ],
+)
+def test_a_time_is_one_and_the_end_lies_ahead(when: str, until: str, wrong: list[tuple[str, str]]) -> None:
+    for name in ("flood", "water-cut"):
+        chosen = filling(TEMPLATES[name], when=when, until=until)
+        found = fill(TEMPLATES[name], chosen, issuer=ISSUER, now=NOW)
+        told = [] if isinstance(found, Worded) else [(one.field, one.code) for one in found]
+        assert told == wrong
+
+
+@given(st.text(min_size=1, max_size=20).filter(may_stand))
 def test_what_stands_in_a_gap_is_taken_as_it_is(value: str) -> None:
     template = TEMPLATES["flood"]
     said = worded(template, filling(template, values={"river": value})).text
@@ -198,9 +245,6 @@ def test_no_subset_of_the_compulsory_gaps_is_enough() -> None:
             body = "".join(f"{{{name}}}" for name in kept)
             with pytest.raises(BadTemplate):
                 read_template("flood", FLOOD | {"body": body})
-
-
-NOW = datetime(2026, 11, 23, 22, 5)  # noqa: DTZ001  local time as words
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,14 @@ async def test_the_names_of_the_areas_are_the_place_and_instants_become_words() 
     async with town() as there, machine(there) as client:
         midnight = there.clock.now_ms() // 86_400_000 * 86_400  # 08:00 in Beijing
         begins = datetime.fromtimestamp(midnight + 86_400, UTC).isoformat()
-        body = {**FLOOD, "place": "", "when": "", "begins": begins, "areas": [TOWNSHIP, OTHER_TOWNSHIP]}
+        body = {
+            **FLOOD,
+            "place": "",
+            "when": "",
+            "until": "后天8时",
+            "begins": begins,
+            "areas": [TOWNSHIP, OTHER_TOWNSHIP],
+        }
         text = (await (await client.post("/api/v1/templates/flood/word", json=body)).json())["text"]
         names = "、".join(there.services.estate.tree.area(code).name for code in (TOWNSHIP, OTHER_TOWNSHIP))
         assert (
@@ -74,6 +81,42 @@ async def test_a_gap_that_is_not_right_is_named(change: dict[str, Any], field: s
         answer = await client.post("/api/v1/templates/flood/word", json={**FLOOD, **change})
         assert answer.status == 422
         assert (field, code) in [(one["field"], one["code"]) for one in (await answer.json())["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("place", "areas", "named"),
+    [
+        (1, [0], True), (1, [1], False), ("沙河两岸", [0], False), ("遵化市", [0], False), (0, [0, 1], False),
+        ("{0}、{1}", [0], True), ("{0}和{1}", [0], True), ("{1}沙河两岸", [0], True), ("{0}沙河两岸", [0], False),
+    ],
+)  # fmt: skip
+async def test_a_place_that_lies_outside_the_chosen_areas_is_refused_by_both_names(
+    place: int | str, areas: list[int], named: bool
+) -> None:
+    async with town() as there, machine(there) as client:
+        tree, codes = there.services.estate.tree, (TOWNSHIP, OTHER_TOWNSHIP)
+        names = [tree.area(code).name for code in codes]
+        said = names[place] if isinstance(place, int) else place.format(*names)
+        body = {**FLOOD, "place": said, "areas": [codes[n] for n in areas]}
+        answer = await client.post("/api/v1/templates/flood/word", json=body)
+        if not named:
+            assert answer.status == 200, await answer.text()
+            return
+        (fault,) = (await answer.json())["errors"]
+        assert (fault["field"], fault["code"], fault["place"]) == ("place", "outside-targets", names[1])
+        assert fault["areas"] == names[0] and names[1] in fault["detail"] and names[0] in fault["detail"]
+
+
+async def test_ends_that_have_passed_or_come_before_the_beginning_are_refused() -> None:
+    async with town() as there, machine(there) as client:
+        now = there.clock.now_ms() // 1000
+        for begins, ends, code in ((-3600, -1800, "in-the-past"), (7200, 3600, "before-start")):
+            at = {
+                name: datetime.fromtimestamp(now + s, UTC).isoformat()
+                for name, s in (("begins", begins), ("ends", ends))
+            }
+            answer = await client.post("/api/v1/templates/flood/word", json={**FLOOD, "when": "", "until": "", **at})
+            assert [(one["field"], one["code"]) for one in (await answer.json())["errors"]] == [("until", code)]
 
 
 async def test_a_template_that_is_not_there_is_not_found() -> None:
