@@ -13,6 +13,7 @@ const inside: RouteRecordRaw[] = PAGES.map((page) => ({
 export const router = createRouter({
   history: createWebHistory("/"),
   routes: [
+    { path: "/console/invitation", name: "invitation", component: () => import("./pages/users/InvitationPage.vue"), meta: { title: "users.invitation", open: true } },
     { path: "/console/login", name: "login", component: () => import("./pages/LoginPage.vue"), meta: { title: "login.title", open: true } },
     {
       path: "/console/",
