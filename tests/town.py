@@ -41,6 +41,7 @@ from broadcast.service.proofs import Proofs
 from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
 from broadcast.transport.holidays import announced
+from broadcast.transport.printer import ChildPrinter
 from broadcast.web.services import Services
 from config.areas import load_packaged
 from config.templates import packaged_templates
@@ -394,6 +395,8 @@ async def town(
         latency=moved[0],
         live=no_live(clock, store, health, estate, boards, broadcasts, ladder),
         proofs=proofs,
+        reports=governance.reports,
+        printer=ChildPrinter(),
         wording=wording,
         endings=Endings(clock=clock, broadcasts=broadcasts, wording=wording, speech=speech),
         programmes=planning.programmes(sounds=shelf, voice=speech, sources=RadioRules()),

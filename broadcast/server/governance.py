@@ -24,6 +24,7 @@ from broadcast.service.presence import Speakers
 from broadcast.service.programme_boards import ProgrammeBoards
 from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
+from broadcast.service.reports import Reports
 from broadcast.service.wording import Wording
 from config.settings import AccountSettings
 from endpoints.arbitration import QuietHours
@@ -41,6 +42,7 @@ class Governance:
     drills: Drills
     effects: Effects
     reach: Reach
+    reports: Reports
 
     async def load(self) -> None:
         """Read what stands in the tables."""
@@ -132,4 +134,5 @@ def govern(  # the composition root in small: everything by name
             quiet=quiet,
         ),
         reach=reach,
+        reports=Reports(clock=clock, store=store, estate=estate, proofs=proofs),
     )

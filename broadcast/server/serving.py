@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.service.previews import Previews
 from broadcast.service.wall import Wall
+from broadcast.transport.printer import ChildPrinter
 from broadcast.web.app import Services
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def services_of(server: "Server") -> Services:
         ),
         latency=server.latency,
         proofs=server.proofs,
+        reports=server.governance.reports,
+        printer=ChildPrinter(),
         live=server.live,
         wording=server.wording,
         endings=server.endings,

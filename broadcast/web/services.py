@@ -27,11 +27,13 @@ from broadcast.service.officers import Officers
 from broadcast.service.planning import Planning
 from broadcast.service.plans import Plans
 from broadcast.service.policies import ApprovalPolicy
+from broadcast.service.ports import Printer
 from broadcast.service.presence import Speakers
 from broadcast.service.previews import Previews
 from broadcast.service.programmes import Programmes
 from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
+from broadcast.service.reports import Reports
 from broadcast.service.wall import Wall
 from broadcast.service.watchkeeping import Watchkeeping
 from broadcast.service.wording import Wording
@@ -66,6 +68,8 @@ class Services:
     wall: Wall
     latency: Latency
     proofs: Proofs
+    reports: Reports
+    printer: Printer
     live: Live
     wording: Wording
     endings: Endings

@@ -10,6 +10,7 @@ from broadcast.domain.errors import BroadcastError
 from broadcast.domain.shifts import NotOffered, NotOnDuty, ShiftTaken
 from broadcast.service.audit import Verifying
 from broadcast.service.backups import BackupRunning
+from broadcast.service.ports import PrintingFailed
 
 S = HTTPStatus
 WATCH: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
@@ -21,6 +22,7 @@ WATCH: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     NotOffered: (S.CONFLICT, "not-offered"),
     NotOnDuty: (S.CONFLICT, "not-on-duty"),
     ShiftTaken: (S.CONFLICT, "shift-taken"),
+    PrintingFailed: (S.SERVICE_UNAVAILABLE, "printing-failed"),
     UnknownAlarm: (S.NOT_FOUND, "unknown-alarm"),
     Verifying: (S.CONFLICT, "verifying"),
 }

@@ -38,6 +38,11 @@ from broadcast.service.ports.estate import SilentTests as SilentTests
 from broadcast.service.ports.plans import Drafts as Drafts
 from broadcast.service.ports.plans import Drills as Drills
 from broadcast.service.ports.plans import Plans as Plans
+from broadcast.service.ports.printing import Paper as Paper
+from broadcast.service.ports.printing import Printer as Printer
+from broadcast.service.ports.printing import PrintingFailed as PrintingFailed
+from broadcast.service.ports.printing import Table as Table
+from broadcast.service.ports.printing import Value as Value
 from broadcast.service.ports.trail import ActFilter as ActFilter
 from broadcast.service.ports.trail import ActRow as ActRow
 from broadcast.service.ports.trail import Acts as Acts
