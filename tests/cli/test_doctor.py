@@ -118,6 +118,7 @@ def test_no_broker_at_all_says_which_package_brings_one(empty_site: Site) -> Non
     assert [one.grade for one in found] == [Grade.WARN], "amqtt steps in"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("engine", "messages"), [("mosquitto", 3_000), ("amqtt", 300)])
 def test_our_own_broker_loses_no_report(empty_site: Site, engine: str, messages: int) -> None:
     """amqtt drops what waits unacknowledged for 5 s, as it says at its start: on a busy machine a flood is too much for it."""

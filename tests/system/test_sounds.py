@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 import aiohttp
+import pytest
 
 from broadcast.clock import SystemClock
 from broadcast.service.officers import Officers
@@ -149,6 +150,7 @@ def files(folder: Path) -> list[str]:
     return sorted([*(path.name for path in library.iterdir() if path.is_file()), *under_way])
 
 
+@pytest.mark.alone
 async def test_ten_uploads_at_once_do_not_delay_a_trigger(tmp_path: Path) -> None:
     await add_officer(tmp_path / "data")
     server = ServerProcess(tmp_path)

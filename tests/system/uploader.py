@@ -20,7 +20,8 @@ def send(port: int, cookie: str, number: int, megabytes: int) -> None:
         connection.send(b"fLaC" + bytes([number]) * 999_996)
     answer = connection.getresponse()
     answer.read()
-    print(answer.status, answer.getheader("Location"), flush=True)
+    sys.stdout.write(f"{answer.status} {answer.getheader('Location')}\n")  # in one piece: ten threads say theirs
+    sys.stdout.flush()
 
 
 def main() -> None:

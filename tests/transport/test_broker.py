@@ -225,6 +225,7 @@ async def test_reports_of_a_speaker_that_says_goodbye_at_once_all_arrive(broker:
     await server.link.stop()
 
 
+@pytest.mark.alone
 async def test_a_stalled_subscriber_does_not_hold_up_the_others(broker: ManagedBroker) -> None:
     server = await Peer(broker, SERVER.name).up()
     address = broker.address(SPEAKER, f"secret-of-{SPEAKER}")
