@@ -32,7 +32,7 @@ export const PAGES: readonly Page[] = [
   { name: "incidents", path: "incidents", group: "together", keys: "g i", load: coming },
   { name: "conference", path: "conference", group: "together", keys: "g c", load: coming },
   { name: "schedule", path: "schedule", group: "prepare", keys: "g s", load: coming, fallback: "/programmes" },
-  { name: "plans", path: "plans", group: "prepare", load: coming },
+  { name: "plans", path: "plans", group: "prepare", load: () => import("./pages/plans/PlansPage.vue") },
   { name: "assets", path: "assets", group: "prepare", load: coming, fallback: "/sounds" },
   { name: "drills", path: "drills", group: "prepare", load: coming },
   { name: "speakers", path: "speakers", group: "look", keys: "g e", load: () => import("./pages/speakers/SpeakersPage.vue") },
