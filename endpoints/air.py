@@ -242,10 +242,13 @@ class Air:
             words_only and at_ms is None and from_ms == 0
         ):  # its tone has been heard; the words that were late come after it
             from_ms = TONE_MS[order.tone]
+        fallback = self.terms.fallback if order.kind is Kind.ROUTINE else None
+        if order.is_empty and fallback is None:
+            self._ledger.note(order.id, Stage.FAILED, Reason.ASSET_MISSING, now_ms)
+            return False
         if _is_live(order) or from_ms < order.sound_ms:
             volume_percent = self.volume_percent(order, max(now_ms, order.not_before_ms))
             self._on_air = _OnAir(order, from_ms, volume_percent, at_ms)
-            fallback = self.terms.fallback if order.kind is Kind.ROUTINE else None
             self.out.append(Play(order, from_ms, volume_percent, at_ms, fallback))
             return True
         if begun:

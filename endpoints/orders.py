@@ -80,10 +80,15 @@ class Order:
         return (Part(self.asset, self.asset_bytes, self.asset_ms), *self.more) if self.asset else ()
 
     @property
+    def is_empty(self) -> bool:
+        """A programme whose source became nothing: its text could not be spoken. Its slot is the fallback's."""
+        return self.kind is Kind.ROUTINE and not self.asset and not self.stream
+
+    @property
     def sound_ms(self) -> int:
         """How long it sounds when nothing interrupts it: tone, then its files `repeats` times with gaps between, then the
-        closing. A stream sounds as long as it may."""
-        if self.stream:
+        closing. A stream, and what fills an empty slot, sounds as long as it may."""
+        if self.stream or self.is_empty:
             return self.not_after_ms - self.not_before_ms
         gaps_ms = self.gap_ms * (self.repeats - 1) + TONE_MS[self.closing]
         if not self.asset:

@@ -19,7 +19,7 @@ def segments_of(order: Order, get: Callable[[bytes], Get]) -> tuple[Segment, ...
     """What sounds one after the other.
 
     A programme keeps its time, whatever of it is missing; an emergency waits for its words, with the attention signal; a notice
-    waits for them in silence.
+    waits for them in silence. Of an empty slot nothing is there, all the time.
     """
 
     def segment(part: Part) -> Segment:
@@ -27,6 +27,8 @@ def segments_of(order: Order, get: Callable[[bytes], Get]) -> tuple[Segment, ...
             return Slot(get(part.asset), part.asset_ms)
         return Await(get(part.asset), tone(ToneId.ATTENTION) if is_urgent(order) else Pcm(b""))
 
+    if order.is_empty:
+        return (Slot(lambda: None, order.sound_ms),)
     return sequence(
         tone(ToneId(order.tone)),
         [segment(part) for part in order.parts],

@@ -208,14 +208,14 @@ class SimulatedOutput:
         play, self._timer = self._play, None
         if play is None:
             return
-        here = self.files.is_here(play.order)
+        here = self.files.is_here(play.order) and not play.order.is_empty
         if self.broken:
             self._end(Reason.SOUND_CARD)
         elif here or play.order.kind in (Kind.EMERGENCY, Kind.LIVE):  # their tone begins without waiting
             self._begin(play, Reason.NONE)
         elif play.fallback is not None:  # it is always here
             self._begin(play, Reason.FALLBACK)
-        elif self.files.lacks:
+        elif self.files.lacks or play.order.is_empty:
             self._end(Reason.ASSET_MISSING)
         else:
             self._waits = True

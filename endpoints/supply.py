@@ -90,12 +90,16 @@ class Supply:
     def can_begin(self, play: Play) -> bool:
         """Whether there is anything to be heard now."""
         due = None if is_urgent(play.order) else part_due(play)
+        if play.order.is_empty:
+            return play.fallback is not None and self._sounds.get(play.fallback.asset) is not None
         if due is None or self._sounds.get(due.asset) is not None:
             return True
         return play.fallback is not None and self._sounds.get(play.fallback.asset) is not None
 
     def is_missing(self, play: Play) -> bool:
         """Whether the file that sounds first is not at hand."""
+        if play.order.is_empty:
+            return True
         due = part_due(play)
         return due is not None and self._sounds.get(due.asset) is None
 

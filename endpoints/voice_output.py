@@ -320,7 +320,7 @@ class VoiceOutput:
         on_air.cancel_timers()
         if on_air.fade is not None:
             on_air.fade.go_on()
-        if on_air.play.order.parts:
+        if on_air.play.order.parts or on_air.play.order.is_empty:
             give_up = partial(self._give_up, on_air)
             on_air.timers.append(self._loop.call_at(on_air.ends_at - BEFORE_END_S, give_up))
         if fade_ms:

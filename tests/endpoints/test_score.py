@@ -64,6 +64,6 @@ def test_a_programme_keeps_its_time_and_an_emergency_waits_for_its_words_with_th
 
 
 def test_without_a_file_the_tone_is_what_is_repeated() -> None:
-    order = an_order("o", tone=Tone.ATTENTION, repeats=3, gap_ms=0, closing=Tone.CHIME)
+    order = an_order("o", kind=Kind.NOTICE, tone=Tone.ATTENTION, repeats=3, gap_ms=0, closing=Tone.CHIME)
     assert [type(one) for one in segments_of(order, lambda _: lambda: None)] == [Clip] * 4
     assert part_due(Play(order, 0, 70)) is None

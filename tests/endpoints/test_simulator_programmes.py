@@ -6,7 +6,7 @@ from pathlib import Path
 from endpoints.protocol import Part
 from endpoints.simulator import Simulator
 from endpoints.simulator_control import SimulatorControl, ask
-from endpoints.vocabulary import Band, Fault, Kind, Reason, Stage
+from endpoints.vocabulary import Band, Fault, Kind, Reason, Stage, Tone
 from tests.endpoints.county import COUNTY, a_slot, an_order, county, knows_time, now_ms, switched_on, until
 
 RECEIVED, SOUNDING, FINISHED = Stage.RECEIVED, Stage.SOUNDING, Stage.FINISHED
@@ -93,6 +93,20 @@ async def test_a_speaker_that_lacks_its_files_says_which_and_sounds_the_fallback
         assert where.server.stocks[one.config.id].lacking == (FALLBACK.asset, b"s" * 32)
         one.lacks_files(False)
         assert not one.player.faults & Fault.FILES
+
+
+async def test_a_slot_whose_text_could_not_be_spoken_is_filled_or_fails_and_is_never_said_to_have_sounded(
+    tmp_path: Path,
+) -> None:
+    async with county(tmp_path, 1) as where, switched_on(where) as simulator:
+        (one,) = simulator.speakers.values()
+        empty = {"asset": b"", "asset_bytes": 0, "asset_ms": 0, "tone": Tone.CHIME}
+        where.server.publish_programme(a_slot("P-1", lasting_ms=2_000, **empty), fallback=FALLBACK)
+        await until(lambda: where.server.at("P-1", FINISHED) + where.server.at("P-1", Stage.STOPPED) == 1)
+        assert (SOUNDING, Reason.FALLBACK) in [(e.stage, e.reason) for e in where.server.entries[one.config.id]]
+        where.server.publish_programme(a_slot("P-2", **empty))
+        await until(lambda: where.server.at("P-2", Stage.FAILED) == 1)
+        assert where.server.entries[one.config.id][-1].reason is Reason.ASSET_MISSING
 
 
 async def test_files_take_their_time_and_a_notice_waits_for_its_own_while_an_emergency_does_not(tmp_path: Path) -> None:

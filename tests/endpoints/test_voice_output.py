@@ -103,6 +103,27 @@ def test_what_is_not_here_is_filled_by_the_fallback_and_joined_where_the_neighbo
     run(story())
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_a_slot_whose_text_could_not_be_spoken_is_filled_by_the_fallback(tmp_path: Path, held: bool) -> None:
+    filler = tape(5, 2)
+
+    async def story() -> None:
+        async with studio(tmp_path, *(() if held else (filler,)), held=(filler,) if held else ()) as stage:
+            at_hand(stage, filler)
+            await asyncio.sleep(1)
+            told = stage.play(an_order("p", lasting_ms=30_000, tone=Tone.CHIME), fallback=filler.part)
+            await asyncio.sleep(25)
+            assert told.words == [("started", FALLBACK)]
+            begun = told.said[0][0] * 48
+            heard = stage.heard()[begun + 4_800 : begun + 10 * 48_000]
+            loop = np.concatenate([filler.samples] * 3)
+            assert same(heard, loop[4_800 : 10 * 48_000])
+            await asyncio.sleep(10)
+            assert told.words == [("started", FALLBACK), ("finished", NONE)]
+
+    run(story())
+
+
 def test_a_programme_without_a_fallback_waits_and_rejoins(tmp_path: Path) -> None:
     long = tape(60, 1)
 
