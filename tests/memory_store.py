@@ -35,6 +35,7 @@ from endpoints.protocol import Reason
 from tests.memory_admission import Changes, Factors, Invitations, Tokens
 from tests.memory_estate import Abouts, Enrolments, Groups, SilentTests
 from tests.memory_plans import Approvals, Drafts, Drills, Plans, Policies
+from tests.memory_statistics import SpeakerDays
 from tests.memory_watch import Acts, Alarms, Checkpoints, Shifts
 
 T = TypeVar("T")
@@ -420,6 +421,7 @@ class MemoryTx:
         self.plans = Plans()
         self.drafts = Drafts()
         self.drills = Drills()
+        self.speaker_days = SpeakerDays()
 
     def snapshot(self) -> "MemoryTx":
         twin = MemoryTx()

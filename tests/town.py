@@ -396,6 +396,7 @@ async def town(
         live=no_live(clock, store, health, estate, boards, broadcasts, ladder),
         proofs=proofs,
         reports=governance.reports,
+        figures=governance.figures,
         printer=ChildPrinter(),
         wording=wording,
         endings=Endings(clock=clock, broadcasts=broadcasts, wording=wording, speech=speech),

@@ -25,6 +25,7 @@ from broadcast.service.programme_boards import ProgrammeBoards
 from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
 from broadcast.service.reports import Reports
+from broadcast.service.statistics import SAMPLE_S, Figures, PresenceHistory
 from broadcast.service.wording import Wording
 from config.settings import AccountSettings
 from endpoints.arbitration import QuietHours
@@ -43,6 +44,8 @@ class Governance:
     effects: Effects
     reach: Reach
     reports: Reports
+    figures: Figures
+    history: PresenceHistory
 
     async def load(self) -> None:
         """Read what stands in the tables."""
@@ -54,6 +57,7 @@ class Governance:
         """What deadlines lead to."""
         loops.every("approvals", 1.0, self.approvals.tick)
         loops.every("drills", 1.0, self.drills.tick)
+        loops.every("presence-history", SAMPLE_S, self.history.tick)
         loops.every("drafts", 3_600.0, self.drafts.housekeep)
 
 
@@ -135,4 +139,6 @@ def govern(  # the composition root in small: everything by name
         ),
         reach=reach,
         reports=Reports(clock=clock, store=store, estate=estate, proofs=proofs),
+        figures=Figures(clock=clock, store=store, estate=estate),
+        history=PresenceHistory(clock=clock, store=store, speakers=speakers, estate=estate),
     )

@@ -45,6 +45,7 @@ def services_of(server: "Server") -> Services:
         latency=server.latency,
         proofs=server.proofs,
         reports=server.governance.reports,
+        figures=server.governance.figures,
         printer=ChildPrinter(),
         live=server.live,
         wording=server.wording,

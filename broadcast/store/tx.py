@@ -20,6 +20,7 @@ from broadcast.store.programmes import Programmes
 from broadcast.store.proofs import Proofs
 from broadcast.store.reports import Reports
 from broadcast.store.speakers import Speakers
+from broadcast.store.statistics import SpeakerDays
 from broadcast.store.watch import Alarms, Shifts
 
 
@@ -59,6 +60,7 @@ class SqlTx:
         self.plans = Plans(session)
         self.drafts = Drafts(session)
         self.drills = Drills(session)
+        self.speaker_days = SpeakerDays(session)
 
     def settle(self) -> None:
         """The last step before the commit: the acts of this transaction join the chain (`store.acts`)."""

@@ -34,6 +34,7 @@ from broadcast.service.programmes import Programmes
 from broadcast.service.proofs import Proofs
 from broadcast.service.reach import Reach
 from broadcast.service.reports import Reports
+from broadcast.service.statistics import Figures
 from broadcast.service.wall import Wall
 from broadcast.service.watchkeeping import Watchkeeping
 from broadcast.service.wording import Wording
@@ -69,6 +70,7 @@ class Services:
     latency: Latency
     proofs: Proofs
     reports: Reports
+    figures: Figures
     printer: Printer
     live: Live
     wording: Wording

@@ -43,6 +43,7 @@ from broadcast.service.ports.printing import Printer as Printer
 from broadcast.service.ports.printing import PrintingFailed as PrintingFailed
 from broadcast.service.ports.printing import Table as Table
 from broadcast.service.ports.printing import Value as Value
+from broadcast.service.ports.statistics import SpeakerDays as SpeakerDays
 from broadcast.service.ports.trail import ActFilter as ActFilter
 from broadcast.service.ports.trail import ActRow as ActRow
 from broadcast.service.ports.trail import Acts as Acts
@@ -322,6 +323,8 @@ class Tx(Protocol):
     def drafts(self) -> Drafts: ...
     @property
     def drills(self) -> Drills: ...
+    @property
+    def speaker_days(self) -> SpeakerDays: ...
 
 
 class Store(Protocol):
