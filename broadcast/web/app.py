@@ -49,6 +49,7 @@ from broadcast.web import (
     shifts,
     skew,
     speech,
+    statistics,
     tokens,
     wording,
 )
@@ -90,6 +91,7 @@ def make_api() -> Api:
         tokens.api,
         broadcasts.api,
         reports.api,
+        statistics.api,
         skew.api,
         wording.api,
         speech.api,
