@@ -147,12 +147,7 @@ async def test_letting_go_too_early_sends_nothing_and_the_number_of_villages_doe
 
 @pytest.mark.parametrize(
     "ending",
-    [
-        pytest.param(
-            "correct", marks=pytest.mark.xfail(reason="the correction of a plan is not through with two presses yet")
-        ),
-        "clear",
-    ],
+    ["correct", "clear"],
 )
 async def test_correction_and_all_clear_take_two_presses(browser: Browser, there: City, ending: str) -> None:
     async with at_desk(browser, there) as hands:
