@@ -3,6 +3,7 @@
 
 import type { Component } from "vue";
 import DeskPage from "./pages/desk/DeskPage.vue";
+import type { Verb } from "./stores/session";
 import WallPage from "./pages/wall/WallPage.vue";
 
 export type Group = "now" | "prepare" | "together" | "look" | "manage" | "about";
@@ -13,6 +14,7 @@ export interface Page {
   group?: Group; // in the navigation; without one it is reached from other pages
   keys?: string; // "g d"
   load: Component | (() => Promise<Component>);
+  needs?: readonly Verb[]; // one of these rights; without any the page is not offered, and says so when it is asked for
   fallback?: string; // the server-rendered page that does its work until it is made
 }
 
@@ -37,7 +39,7 @@ export const PAGES: readonly Page[] = [
   { name: "drills", path: "drills", group: "prepare", load: coming },
   { name: "speakers", path: "speakers", group: "look", keys: "g e", load: () => import("./pages/speakers/SpeakersPage.vue") },
   { name: "statistics", path: "statistics", group: "look", load: coming },
-  { name: "audit", path: "audit", group: "look", load: () => import("./pages/audit/AuditPage.vue") },
+  { name: "audit", path: "audit", group: "look", needs: ["read_audit"], load: () => import("./pages/audit/AuditPage.vue") },
   { name: "area", path: "areas/:code", load: () => import("./pages/wall/AreaPage.vue") },
   { name: "officers", path: "officers", group: "manage", load: () => import("./pages/users/OfficersPage.vue") },
   { name: "policies", path: "policies", group: "manage", load: () => import("./pages/users/PoliciesPage.vue") },
