@@ -33,7 +33,7 @@ export const PAGES: readonly Page[] = [
   { name: "alarms", path: "alarms", group: "now", keys: "g a", load: () => import("./pages/alarms/AlarmsPage.vue") },
   { name: "incidents", path: "incidents", group: "together", keys: "g i", load: coming },
   { name: "conference", path: "conference", group: "together", keys: "g c", load: coming },
-  { name: "schedule", path: "schedule", group: "prepare", keys: "g s", load: coming, fallback: "/programmes" },
+  { name: "schedule", path: "schedule", group: "prepare", keys: "g s", load: () => import("./pages/schedule/SchedulePage.vue"), fallback: "/programmes" },
   { name: "plans", path: "plans", group: "prepare", load: () => import("./pages/plans/PlansPage.vue") },
   { name: "assets", path: "assets", group: "prepare", load: () => import("./pages/assets/AssetsPage.vue"), fallback: "/sounds" },
   { name: "drills", path: "drills", group: "prepare", load: coming },
