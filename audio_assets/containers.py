@@ -80,8 +80,8 @@ _PLAYLISTS = (
 
 
 class NoSound(Exception):
-    """A file that is not taken; `looks_like` says what it is: playlist, video, picture, document, archive, midi, text,
-    nothing or unknown."""
+    """A file that is not taken; `looks_like` says what it is: playlist, video, picture, document, archive, midi, text, tag (a
+    tag and nothing behind it), nothing (zeros) or unknown."""
 
     def __init__(self, looks_like: str) -> None:
         super().__init__(f"the file looks like {looks_like}")
@@ -126,6 +126,8 @@ def _by_sign(head: bytes, *, tagged: bool) -> Container:
             raise NoSound(what)
     if (found := _by_frames(head, tagged=tagged)) is not None:
         return found
+    if (tagged and not head.strip(b"\0")) or (head[:3] == b"ID3" and len(head) <= _ID3_HEAD_BYTES):
+        raise NoSound("tag")
     raise NoSound(_named(head))
 
 

@@ -30,6 +30,12 @@ _UNSEEN = ("Cc", "Cf", "Mn", "Me", "Mc", "Cs", "Co", "Cn")
 _POWER = re.compile("[⁰¹²³⁴-⁹⁻]+")
 _POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _GROUPED = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])(?![室号房栋路楼])")
+# Groups of three digits, as books write them: parted by a thin or unbreakable space always, by a plain one before a measure word
+# only, since 119 120 are two numbers.
+_NARROW = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:[\u00a0\u2007\u2009\u202f][0-9]{3})+(?![0-9])")
+_SPACED = re.compile(
+    r"(?<![0-9.,])(?<![0-9] )(?!1(?:10|14|19|20|22) )[1-9][0-9]{0,2}(?: [0-9]{3})+(?= ?[人名元万户亩米吨个只头台辆件套公斤千立平])"
+)
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,200}>|<!--|&(?:[A-Za-z]{2,8}|#[0-9]{1,6});")
 _ENDS = re.compile(r"[。！!？?；;\n]+")
 _PAUSES = re.compile(r"[，、,：:（）()\[\]【】〔〕{}<>—·/|_\\→.-]+")
@@ -43,9 +49,15 @@ def plain(text: str) -> str:
     What is not seen (control characters, joiners, marks) goes. A power is written with ^.
     """
     text = _POWER.sub(lambda found: "^" + found[0].translate(_POWERS), text)
+    text = _NARROW.sub(_without_spaces, text)
     text = "".join(map(_plain_char, text)).replace("°C", "℃")
     text = re.sub(r"[^\S\n]+", " ", text)
+    text = _SPACED.sub(_without_spaces, text)
     return _GROUPED.sub(lambda found: found[0].replace(",", ""), text)
+
+
+def _without_spaces(found: re.Match[str]) -> str:
+    return re.sub(r"\s", "", found[0])
 
 
 def sayable(text: str) -> str:

@@ -12,6 +12,8 @@ MEGA = 1_000_000
 
 def refusal(words: Words, code: str, facts: Mapping[str, Any]) -> str:
     """Why a sound is not taken, with the times at which it is wrong."""
+    if code == "damaged" and not facts.get("spans"):  # it can't even be opened
+        code = "damaged-whole"
     return words(f"refused.{code}", **{name: _fact(words, name, value) for name, value in facts.items()})
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from broadcast.domain.broadcasts import LONGEST_MIN, MAX_AREAS, MAX_HEADLINE, MAX_SPEAKERS, InvalidRequest
+from broadcast.domain.broadcasts import MAX_AREAS, MAX_HEADLINE, MAX_SPEAKERS, InvalidRequest
 from broadcast.domain.live import LiveView, OpenLive
 from broadcast.domain.live_records import LiveRecord
 from broadcast.web.bodies import invalid
@@ -17,6 +17,8 @@ SAMPLES_BYTES = 1_920  # 20 ms of 48 kHz mono s16le
 
 SoundWord = Literal["opus", "pcm"]
 
+MOST = 1_000_000
+
 
 class Open(In):
     """The first message: a microphone that is listened to and not yet heard (试音). `sound` is how its frames are coded."""
@@ -26,7 +28,7 @@ class Open(In):
     areas: list[AreaCode] = Field(default_factory=list, max_length=MAX_AREAS)
     excluded: list[AreaCode] = Field(default_factory=list, max_length=MAX_AREAS)
     speakers: list[SpeakerId] = Field(default_factory=list, max_length=MAX_SPEAKERS)
-    minutes: Annotated[int, Field(ge=1, le=LONGEST_MIN)] = 10
+    minutes: Annotated[int, Field(ge=1, le=MOST)] = 10  # how many the settings allow, the service says
     headline: Annotated[str, Field(max_length=MAX_HEADLINE)] = ""
     tone: ToneWord | None = None
     volume_percent: Annotated[int, Field(ge=0, le=100)] | None = None

@@ -61,7 +61,10 @@ def test_padding_behind_a_tag_is_skipped() -> None:
         (b"", "nothing"),
         (b"\xff\xfb", "unknown"),
         (b"\xff\xfbnot a frame at all", "unknown"),
-        (b"ID3\x04\0\0\x7f\x7f\x7f\x7f", "nothing"),
+        (b"ID3\x04\0\0\x7f\x7f\x7f\x7f", "tag"),
+        (b"ID3", "tag"),
+        (b"ID3\x04\0\0\0\0\0\x08" + bytes(8), "tag"),
+        (b"ID3\x04\0\0\0\0\0\x08" + bytes(900), "tag"),
         (b"ID3\x04\0\0\xff\xff\xff\xff" + bytes(10), "unknown"),
     ],
 )

@@ -294,6 +294,14 @@ async def test_a_wrong_field_is_named_as_the_officer_typed_it(tmp_path: Path) ->
         ]
 
 
+async def test_more_minutes_than_the_settings_allow_are_refused_with_how_many_they_allow(tmp_path: Path) -> None:
+    async with desk(tmp_path) as (stage, base), voice(stage, base) as officer:
+        await officer.say(**{**OPEN, "minutes": 9_999})
+        await officer.closed()
+        (fault,) = officer.problem["errors"]
+        assert (fault["field"], fault["code"], fault["high"]) == ("minutes", "out-of-range", "30")
+
+
 @pytest.mark.parametrize(("first", "code", "problem"), JUNK, ids=range(len(JUNK)))
 async def test_a_first_message_that_is_none_is_answered_and_the_socket_closed(
     tmp_path: Path, first: str | bytes, code: int, problem: str

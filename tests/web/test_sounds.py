@@ -13,6 +13,8 @@ from aiohttp import ClientError, ClientSession, FormData
 from broadcast.domain.broadcasts import Broadcast, Life, ended
 from broadcast.service.assets import AssetRules
 from broadcast.web import uploads
+from broadcast.web.assets_words import refusal
+from broadcast.web.words import Words
 from tests.quick_workshop import QuickWorkshop
 from tests.town import CHIEF, CITY, DUTY, OTHER_TOWNSHIP, TOWN_DUTY, TOWNSHIP, VIEWER, Town, town
 from tests.web.browser import machine, order, served, visitor
@@ -128,6 +130,16 @@ async def test_a_refused_sound_says_why_in_the_language_asked_for_and_leaves_not
         assert await there.store.read(lambda tx: list(tx.assets.all())) == []
         assert (await client.delete(f"/api/v1/assets/{refused['id']}")).status == 204
         assert (await client.get(f"/api/v1/assets/{refused['id']}")).status == 404
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_a_refusal_is_a_whole_sentence(language: str) -> None:
+    words = Words(language)
+    whole = refusal(words, "damaged", {"spans": []})
+    assert "0:00" in whole and whole == whole.strip()
+    assert "0:05" in refusal(words, "damaged", {"spans": [(5_000, 6_000)]})
+    tag, zeros = (refusal(words, "not-a-sound", {"looks_like": name}) for name in ("tag", "nothing"))
+    assert tag != zeros and ("标签" in tag or "tag" in tag)
 
 
 async def test_the_same_file_is_taken_once_an_area_and_a_kind() -> None:
