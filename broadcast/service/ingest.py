@@ -51,8 +51,7 @@ MAX_UNKNOWN = 256  # in one batch: a county that was cut off for a day speaks of
 
 _ROOTS = {LIVE_ROOT: False, EXERCISE_ROOT: True}
 _SAID = {
-    one.value: one
-    for one in (Message.REPORT, Message.HELLO, Message.PING, Message.STOCK, Message.PROOF, Message.ABOUT)
+    one.value: one for one in (Message.REPORT, Message.HELLO, Message.PING, Message.STOCK, Message.PROOF, Message.ABOUT)
 }
 
 
