@@ -58,7 +58,7 @@ def test_shifts_that_change_all_day_long_leave_no_time_for_a_test() -> None:
 
 @pytest.mark.parametrize("word", ["24:00", "8", "", "noon", "08:00:00:00"])
 def test_what_is_no_time_of_day_is_refused(word: str) -> None:
-    with pytest.raises(ValueError, match="time data|unconverted"):
+    with pytest.raises(ValueError, match=r"time data|unconverted"):
         parse_times([word])
 
 
