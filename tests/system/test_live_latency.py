@@ -22,7 +22,6 @@ from config.settings import load
 from tests.correlation import Samples, find, read_wav
 from tests.system.city import OFFICER, environment, until
 from tests.system.live_page import Booth, booth, chromium, needs_chromium
-from tests.system.test_live import heard_at_last
 from tests.system.test_sound import processes
 
 pytestmark = needs_chromium
@@ -112,7 +111,6 @@ async def listened(one: Booth, file: Path) -> Way:
     return Way(captured, spoken, sounded, read_wav(file))
 
 
-@heard_at_last
 async def test_what_is_spoken_into_a_browser_is_heard_at_the_speaker_in_time(tmp_path: Path) -> None:
     async with (
         one_speaker(tmp_path) as (server, file),
