@@ -253,7 +253,12 @@ def outcomes_of(run: Json) -> str:
 
 def preview_lines(found: Json) -> Iterator[str]:
     """What it would meet, as sentences."""
-    yield f"{found['count']} times in the coming days, {found['villages']} villages."
+    first, last = found["looked_from"][:10], found["looked_until"][:10]
+    yield f"{found['count']} times, looked at from {first} until {last}; {found['villages']} villages."
+    if found["over"]:
+        yield "All its times are past: it never sounds again, and it can't be saved like this."
+    if found["goes_on"]:
+        yield f"It may sound after {last}, too; what it meets there was not looked at."
     for one in found["clashes"]:
         sides = _side(one["winner"]), _side(one["loser"])
         yield (
