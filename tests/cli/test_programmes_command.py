@@ -34,7 +34,7 @@ async def test_a_programme_is_planned_listed_shown_and_taken_out(tmp_path: Path)
     async with on_duty(tmp_path) as duty:
         code, output = await duty.run(*NOON, typed="n\n")
         assert code == 1 and "366 times, looked at from" in output and "690 villages." in output
-            assert "what it meets there was not looked at" in output and "nothing was saved" in output
+        assert "what it meets there was not looked at" in output and "nothing was saved" in output
         one = await added(duty)
         code, output = await duty.run("programmes", "list")
         assert one in output and "12:00  daily" in output and "午间" in output
