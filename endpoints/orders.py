@@ -81,8 +81,9 @@ class Order:
 
     @property
     def is_empty(self) -> bool:
-        """A programme whose source became nothing: its text could not be spoken. Its slot is the fallback's."""
-        return self.kind is Kind.ROUTINE and not self.asset and not self.stream
+        """A programme whose source became nothing: its text could not be spoken. Its slot is the fallback's. A tone by itself is
+        a sound: speakers are tested with one."""
+        return self.kind is Kind.ROUTINE and not self.asset and not self.stream and self.tone is Tone.NONE
 
     @property
     def sound_ms(self) -> int:

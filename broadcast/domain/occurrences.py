@@ -13,7 +13,7 @@ from typing import NamedTuple
 from broadcast.domain.calendar import MEANT, Calendar, DayKind
 from broadcast.domain.programmes import NOTHING_YET, Content, DayRule, EndPolicy, Pattern, Programme, StartPolicy
 from broadcast.domain.wall_time import instant_ms, midnight_ms, wall_time
-from endpoints.protocol import MAX_REPEATS, TONE_MS, Kind, Order, Part, Severity
+from endpoints.protocol import MAX_REPEATS, TONE_MS, Kind, Order, Part, Severity, Tone
 
 FADE_MS = 3_000
 SEARCHED_MS = 2 * 366 * 86_400_000  # a pattern with weekdays, and at most 366 dates out, has begun by then
@@ -229,13 +229,15 @@ def to_order(occurrence: Occurrence, content: Content = NOTHING_YET) -> Order:
 
     Its targets are the programme's as they are: call `as_of_today` on the programme first.
 
-    :param content: what its source has become; with neither files nor stream the order has no sound, and its window is the slot.
+    :param content: what its source has become; without files and stream the order has no sound,
+        nor a tone, and its window is the slot.
     """
     programme, start_ms = occurrence.programme, occurrence.start_ms
     ends_ms, start_by_ms = occurrence.end_ms, start_ms + programme.latest_start_s * 1_000
     if programme.end is EndPolicy.FINISH:
         ends_ms = min(max(ends_ms, start_by_ms + sound_ms(programme, content)), start_ms + LONGEST_MS)
     first, *more = content.parts or (NO_FILE,)
+    nothing = not content.parts and not content.stream  # no tone either: it would pass for the programme
     return Order(
         id=occurrence.id,
         revision=programme.revision,
@@ -250,7 +252,7 @@ def to_order(occurrence: Occurrence, content: Content = NOTHING_YET) -> Order:
         areas=programme.areas,
         excluded=programme.excluded,
         speakers=programme.speakers,
-        tone=programme.opening,
+        tone=Tone.NONE if nothing else programme.opening,
         asset=first.asset,
         asset_bytes=first.asset_bytes,
         asset_ms=first.asset_ms,
@@ -258,7 +260,7 @@ def to_order(occurrence: Occurrence, content: Content = NOTHING_YET) -> Order:
         gap_ms=0,
         resume=programme.resumes,
         volume_percent=programme.volume_percent,
-        closing=programme.closing,
+        closing=Tone.NONE if nothing else programme.closing,
         more=tuple(more),
         start_by_ms=min(start_by_ms, ends_ms),
         hard_at_ms=_hard_at_ms(programme, start_ms),

@@ -101,7 +101,7 @@ async def test_a_slot_whose_text_could_not_be_spoken_is_filled_or_fails_and_is_n
 ) -> None:
     async with county(tmp_path, 1) as where, switched_on(where) as simulator:
         (one,) = simulator.speakers.values()
-        empty: dict[str, Any] = {"asset": b"", "asset_bytes": 0, "asset_ms": 0, "tone": Tone.CHIME}
+        empty: dict[str, Any] = {"asset": b"", "asset_bytes": 0, "asset_ms": 0, "tone": Tone.NONE}
         where.server.publish_programme(a_slot("P-1", lasting_ms=2_000, **empty), fallback=FALLBACK)
         await until(lambda: where.server.at("P-1", FINISHED) + where.server.at("P-1", Stage.STOPPED) == 1)
         assert (SOUNDING, Reason.FALLBACK) in [(e.stage, e.reason) for e in where.server.entries[one.config.id]]
