@@ -46,15 +46,15 @@ PATIENT = (  # real time too, but they wait for what comes: three takes, and the
 ALONE = (
     *(name for name in REAL_TIME if name not in PATIENT),
     "system/test_floods.py",
-    "system/test_main_job.py",
     "transport/test_live_source.py",
     "web/test_hostile.py",
 )
 FIRST = (  # what takes long, in this order: begun last it would keep one core waiting for another
     "system/test_kills.py",
     "system/test_live_page.py",
-    "tests/test_repository.py",  # short: xdist lays one more module behind the single test of the first
     "endpoints/test_model.py",
+    "tests/test_repository.py",  # short: with three workers it is laid behind the single test of the first
+    "system/test_main_job.py",
     "system/test_programmes.py",
     "system/test_sounds.py",
     "system/test_wheel.py",

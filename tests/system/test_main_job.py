@@ -40,6 +40,7 @@ async def test_every_speaker_of_the_area_sounds_and_says_so_and_no_other(forty: 
     assert forty.counts(order) == {State.SOUNDING: len(inside)}
 
 
+@pytest.mark.alone
 async def test_stop_all_silences_everything_within_a_second(forty: City) -> None:
     order = await start(forty)
     await forty.all_in(order, State.SOUNDING)
@@ -154,6 +155,7 @@ async def test_forged_and_impossible_reports_are_counted_and_never_believed(fort
     assert forty.counts(order) == {State.SOUNDING: 40}
 
 
+@pytest.mark.alone  # ten seconds are the promise
 async def test_broker_killed_at_twenty_points_of_a_broadcast(tmp_path: Path) -> None:
     """With nothing of the broker on disk: every online speaker in the right state ≤ 10 s after it listens again."""
     async with city(tmp_path, count=40, BROKER_ENGINE="mosquitto", BROKER_PERSISTENCE="false") as forty:
