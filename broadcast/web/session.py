@@ -26,8 +26,7 @@ from broadcast.web.services import OFFICER_NAME, OPTIONS, SERVICES
 COOKIE, DEVICE = "lianbo_session", "lianbo_device"
 ONLY_HERE = "__Host-"  # over TLS the browser then keeps them to this very host (RFC 6265bis §4.1.3.2)
 DEVICE_DAYS = 180
-BACKGROUND = "X-Lianbo-Background"  # whatever its value: nobody sits there, so the screen locks in its time
-UNATTENDED = "Lianbo-Unattended"  # a page asks by itself: that keeps nobody signed in
+UNATTENDED = "Lianbo-Unattended"  # whatever its value: a page asks by itself, which keeps no screen unlocked and nobody signed in
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 api = Api()
@@ -51,9 +50,9 @@ def cookie_name(request: web.Request, name: str) -> str:
     return ONLY_HERE + name if is_secure(request) else name
 
 
-def is_background(request: web.Request) -> bool:
+def is_unattended(request: web.Request) -> bool:
     """Whether a page asks by itself: a timer of the console (it says so), or a stream of events that is opened again."""
-    return BACKGROUND in request.headers or "text/event-stream" in request.headers.get("Accept", "")
+    return UNATTENDED in request.headers or "text/event-stream" in request.headers.get("Accept", "")
 
 
 async def who_asks(request: web.Request, *, touch: bool = True) -> Officer:
@@ -62,8 +61,7 @@ async def who_asks(request: web.Request, *, touch: bool = True) -> Officer:
     if not token:
         raise NotSignedIn
     officers = request.app[SERVICES].officers
-    touch = touch and UNATTENDED not in request.headers
-    touch = touch and not is_background(request)
+    touch = touch and not is_unattended(request)
     officer = await officers.officer_of(token, touch=touch, cookie=cookie, address=address_of(request))
     request[OFFICER_NAME] = officer.name
     return officer

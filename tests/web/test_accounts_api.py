@@ -150,7 +150,7 @@ async def test_a_locked_screen_in_the_browser() -> None:
 async def test_a_page_that_refreshes_itself_keeps_no_screen_unlocked() -> None:
     async with town() as there, served(there) as base, visitor(base) as client:
         await enter(client, "duty")
-        for headers in ({"X-Lianbo-Background": "1"}, {"Accept": "text/event-stream"}):
+        for headers in ({"Lianbo-Unattended": "1"}, {"Accept": "text/event-stream"}):
             await client.get("/api/v1/session", headers={})
             there.clock.advance(14 * 60)
             await client.get("/api/v1/me", headers=headers)
