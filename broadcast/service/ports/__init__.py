@@ -31,6 +31,8 @@ from broadcast.service.ports.accounts import Tokens as Tokens
 from broadcast.service.ports.approvals import Approvals as Approvals
 from broadcast.service.ports.approvals import Policies as Policies
 from broadcast.service.ports.approvals import PolicyRow as PolicyRow
+from broadcast.service.ports.engine import ENGINE_WITHIN_S as ENGINE_WITHIN_S
+from broadcast.service.ports.engine import Engine as Engine
 from broadcast.service.ports.estate import Abouts as Abouts
 from broadcast.service.ports.estate import Enrolments as Enrolments
 from broadcast.service.ports.estate import Groups as Groups
