@@ -35,6 +35,21 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """One time of a programme that concerns the area (时段).
+
+    :param from_ms, until_ms: of the whole slot, though it begins on the day before or ends on the day after.
+    :param everywhere: as in `Holder`.
+    """
+
+    id: str
+    programme: str
+    from_ms: int
+    until_ms: int
+    everywhere: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """A span of the day in which the same holds.
 
@@ -68,12 +83,11 @@ def day_grid(
     :param contents: as in `conflicts.preview`.
     :param speakers: area by id of every speaker that a programme names by itself.
     """
-    from_ms = instant_ms(zone, day, time())
-    following = (instant_ms(zone, day + timedelta(days=n), time()) for n in (1, 2))
-    until_ms = next((at for at in following if at is not None), None)
-    if from_ms is None or until_ms is None:
+    span = _span(zone, day)
+    if span is None:
         return ()
-    reach = {one.id: reached for one in programmes if (reached := _reach(one, area, speakers)) is not None}
+    from_ms, until_ms = span
+    reach = _reached(programmes, area, speakers)
     mine = [one for one in programmes if one.id in reach]
     taken = [
         (one.start_ms, _end_ms(one, contents or {}), one.programme)
@@ -92,6 +106,45 @@ def day_grid(
         for begin, end in pairwise([from_ms, *sorted(edges), until_ms])
     )
     return tuple(_joined(stretches))
+
+
+def day_slots(
+    area: str,
+    day: date,
+    programmes: Collection[Programme],
+    calendar: Calendar,
+    *,
+    zone: str = BEIJING,
+    contents: Mapping[str, Content] | None = None,
+    speakers: Mapping[str, str] = NO_SPEAKERS,
+) -> tuple[Slot, ...]:
+    """Every time of every programme that has a part of that day there, by its beginning, whoever is heard in the end.
+
+    :param contents, speakers: as in `day_grid`.
+    """
+    span = _span(zone, day)
+    if span is None:
+        return ()
+    from_ms, until_ms = span
+    reach = _reached(programmes, area, speakers)
+    mine = [one for one in programmes if one.id in reach]
+    found = [
+        Slot(one.id, one.programme.id, one.start_ms, _end_ms(one, contents or {}), reach[one.programme.id])
+        for one in occurrences(mine, calendar, from_ms - LONGEST_MS, until_ms)
+    ]
+    return tuple(one for one in found if one.until_ms > from_ms)
+
+
+def _span(zone: str, day: date) -> tuple[int, int] | None:
+    """A day from midnight to midnight; None for one that the zone left out."""
+    from_ms = instant_ms(zone, day, time())
+    following = (instant_ms(zone, day + timedelta(days=n), time()) for n in (1, 2))
+    until_ms = next((at for at in following if at is not None), None)
+    return None if from_ms is None or until_ms is None else (from_ms, until_ms)
+
+
+def _reached(programmes: Iterable[Programme], area: str, speakers: Mapping[str, str]) -> dict[str, bool]:
+    return {one.id: reached for one in programmes if (reached := _reach(one, area, speakers)) is not None}
 
 
 def _reach(programme: Targeted, area: str, speakers: Mapping[str, str]) -> bool | None:

@@ -21,7 +21,6 @@ HOUR_MS = 3_600_000
 AHEAD_MS = 48 * HOUR_MS
 AT_LEAST_MS = 40 * HOUR_MS  # a board on which nothing changes is written again when it says nothing of the 40th hour
 JUST_NOW_MS = 60_000  # a programme that is saved at 7:00:30 for 7:00 begins at once
-LOOK_AHEAD_DAYS = 14  # so far a plan is looked through for a board that would be too full
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,30 +176,46 @@ class Overfull:
     bytes: int
 
 
-def overfull(plan: Plan, now_ms: int, *, scopes: Iterable[str]) -> Overfull | None:
-    """Whether one of these boards would be too full within the next LOOK_AHEAD_DAYS: the first that would."""
+def overfull(plan: Plan, from_ms: int, until_ms: int, *, scopes: Iterable[str]) -> Overfull | None:
+    """Whether one of these boards would ever be too full in that time: the first that would.
+
+    Every time of a programme takes as many bytes as its first, and boards with the same programmes are looked at once.
+    """
     wanted = frozenset(scopes)
-    by_scope: dict[str, list[Order]] = {}
-    until_ms = now_ms + LOOK_AHEAD_DAYS * 24 * HOUR_MS
-    for one in occurrences(plan.in_force(), plan.calendar, now_ms - HOUR_MS, until_ms):
-        if not wanted.isdisjoint((*one.programme.areas, *one.programme.speakers)):
-            order = to_order(one, plan.versions[one.programme.id].content)
-            for scope in wanted.intersection(scopes_of(order)):
-                by_scope.setdefault(scope, []).append(for_scope(order, scope))
-    found = (_overfull(scope, orders) for scope, orders in sorted(by_scope.items()))
-    return next((one for one in found if one is not None), None)
+    mine = [one for one in plan.in_force() if not wanted.isdisjoint((*one.areas, *one.speakers))]
+    found = occurrences(mine, plan.calendar, from_ms - HOUR_MS, until_ms)
+    firsts: dict[str, Order] = {}
+    for one in found:
+        if one.programme.id not in firsts:
+            firsts[one.programme.id] = to_order(one, plan.versions[one.programme.id].content)
+    stands_on = {name: wanted.intersection(scopes_of(order)) for name, order in firsts.items()}
+    seen: set[tuple[tuple[str, int], ...]] = set()
+    for scope in sorted(wanted):
+        load = tuple((name, size_of(for_scope(firsts[name], scope))) for name, on in stands_on.items() if scope in on)
+        if load not in seen:
+            seen.add(load)
+            sizes = dict(load)
+            here = [one for one in found if one.programme.id in sizes]
+            lasts = {name: firsts[name].not_after_ms - firsts[name].not_before_ms + LINGER_MS for name in sizes}
+            if (full := _overfull(scope, here, sizes, lasts)) is not None:
+                return full
+    return None
 
 
-def _overfull(scope: str, orders: list[Order]) -> Overfull | None:
-    """A window of the longest time that one board speaks of, moved over the orders."""
-    span_ms = AHEAD_MS + 2 * HOUR_MS + LINGER_MS
-    sizes = [size_of(order) for order in orders]
+def _overfull(
+    scope: str, found: list[Occurrence], sizes: Mapping[str, int], lasts: Mapping[str, int]
+) -> Overfull | None:
+    """A window of the longest time that one board speaks of, moved over the occurrences.
+
+    :param sizes, lasts: bytes, and milliseconds for which one stays on the board from its beginning, by programme.
+    """
+    span_ms = AHEAD_MS + 2 * HOUR_MS
     first, room = 0, 0
-    for last, order in enumerate(orders):
-        room += sizes[last]
-        while orders[first].not_after_ms + LINGER_MS < order.not_before_ms - span_ms:
-            room -= sizes[first]
+    for last, one in enumerate(found):
+        room += sizes[one.programme.id]
+        while found[first].start_ms + lasts[found[first].programme.id] < one.start_ms - span_ms - LINGER_MS:
+            room -= sizes[found[first].programme.id]
             first += 1
         if room > ROOM_BYTES or last - first + 1 > MAX_SLOTS:
-            return Overfull(scope, orders[first].not_before_ms, last - first + 1, room)
+            return Overfull(scope, found[first].start_ms, last - first + 1, room)
     return None

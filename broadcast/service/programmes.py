@@ -5,7 +5,7 @@ The order of truth: checked, its sound made, committed, and then the next versio
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time
 
@@ -14,8 +14,9 @@ from ulid import ULID
 from broadcast.clock import Clock
 from broadcast.domain.boards import ROOM_BYTES
 from broadcast.domain.broadcasts import Fault, InvalidRequest, day_of
-from broadcast.domain.calendar import DayEntry, check_entries
+from broadcast.domain.calendar import MAX_ENTRIES, DayEntry, check_entries
 from broadcast.domain.conflicts import Preview, preview
+from broadcast.domain.day_grid import Slot, day_slots
 from broadcast.domain.day_heard import Piece, day_heard
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.occurrences import LONGEST_MS, is_over, next_start_ms
@@ -176,8 +177,7 @@ class Programmes:
         others = [one for one in plan.in_force() if one.id != made.id]
         contents: dict[str, Content] = {name: one.content for name, one in plan.versions.items()}
         contents[made.id] = content
-        single = {name for one in (*others, made) for name in one.speakers}
-        speakers = {name: self._estate.speaker(name).area for name in single if name in self._estate}
+        speakers = self._named((*others, made))
         live = [one.order for one in self._live.carried.values() if one.is_live(now_ms)]
 
         def work() -> Preview:
@@ -261,6 +261,26 @@ class Programmes:
         await self._store.write(work)
         await self._renew()
 
+    async def set_day(self, day: date, entry: DayEntry | None, *, by: Officer) -> None:
+        """What the operator says of one day, None: nothing; what stands of other days stays. :raises: as `set_days`."""
+        self._may_plan(by, *(city.code for city in self._estate.tree.cities))
+        if entry is not None and (faults := check_entries([entry])):
+            raise InvalidRequest([Fault(one.field.rpartition(".")[2], one.code, one.facts) for one in faults])
+        now_ms = self._clock.now_ms()
+
+        def work(tx: Tx) -> None:
+            if entry is None:
+                tx.programmes.drop_day(day)
+            elif len({one.day for one in tx.programmes.days()} | {day}) > MAX_ENTRIES:
+                raise InvalidRequest([Fault("day", "too-many", (("most", str(MAX_ENTRIES)),))])
+            else:
+                tx.programmes.save_day(entry)
+            said = f"{entry.kind.value} {entry.name}" if entry else "as announced"
+            tx.acts.add(ActRow(now_ms, by.name, "change the calendar", "", f"{day} {said}"))
+
+        await self._store.write(work)
+        await self._renew()
+
     async def days(self) -> Sequence[DayEntry]:
         """The operator's own, in order."""
         return await self._store.read(lambda tx: tx.programmes.days())
@@ -290,8 +310,8 @@ class Programmes:
             raise UnknownProgramme(programme)
         return found
 
-    async def day(self, area: str, day: date, *, by: Officer) -> tuple[Piece, ...]:
-        """What is heard there on that day, span by span, and why; its wall time is Beijing's.
+    async def day(self, area: str, day: date, *, by: Officer) -> tuple[tuple[Piece, ...], tuple[Slot, ...]]:
+        """What is heard there on that day, span by span, and why; and every slot by the plan. Its wall time is Beijing's.
 
         :raises UnknownArea, AreaNotGranted: the area is none that this officer may see.
         """
@@ -299,23 +319,14 @@ class Programmes:
         may(by, Verb.READ, areas=[here], now_ms=self._clock.now_ms())
         contents: dict[str, Content] = {name: one.content for name, one in plan.versions.items()}
         programmes = plan.in_force()
-        speakers = {
-            name: self._estate.speaker(name).area
-            for programme in programmes
-            for name in programme.speakers
-            if name in self._estate
-        }
-        return await asyncio.to_thread(
-            day_heard,
-            here,
-            day,
-            programmes,
-            plan.calendar,
-            contents=contents,
-            speakers=speakers,
-            quiet=self._quiet,
-            rule=self._rule,
-        )
+        speakers = self._named(programmes)
+
+        def work() -> tuple[tuple[Piece, ...], tuple[Slot, ...]]:
+            asked = here, day, programmes, plan.calendar
+            heard = day_heard(*asked, contents=contents, speakers=speakers, quiet=self._quiet, rule=self._rule)
+            return heard, day_slots(*asked, contents=contents, speakers=speakers)
+
+        return await asyncio.to_thread(work)
 
     async def history(self, programme: str, *, by: Officer) -> Sequence[Version]:
         """All its versions, oldest first. :raises UnknownProgramme: as `get`."""
@@ -354,6 +365,11 @@ class Programmes:
 
     # ---- inside ---------------------------------------------------------------------------------------------------------
 
+    def _named(self, programmes: Iterable[Programme]) -> dict[str, str]:
+        """The area of every speaker that one of them names by itself."""
+        names = {name for one in programmes for name in one.speakers}
+        return {name: self._estate.speaker(name).area for name in names if name in self._estate}
+
     def _may_plan(self, by: Officer, *areas: str) -> None:
         may(by, Verb.PLAN_PROGRAMME, areas=areas, now_ms=self._clock.now_ms())
 
@@ -381,8 +397,13 @@ class Programmes:
         plan = self._boards.plan
         made = as_of_today(version.programme, plan.tree)
         versions = {**plan.versions, made.id: replace(version, programme=made)}
-        wanted, scopes = replace(plan, versions=versions), (*made.areas, *made.speakers)
-        found = await asyncio.to_thread(overfull, wanted, self._clock.now_ms(), scopes=scopes)
+        wanted, scopes, now_ms = replace(plan, versions=versions), (*made.areas, *made.speakers), self._clock.now_ms()
+
+        def work() -> Overfull | None:
+            first_ms = next_start_ms(made, plan.calendar, now_ms) or max(now_ms, _begin_ms(made))
+            return overfull(wanted, now_ms, first_ms + PREVIEW_DAYS * DAY_MS, scopes=scopes)
+
+        found = await asyncio.to_thread(work)
         if found is not None:
             raise ProgrammeBoardFull(found)
 

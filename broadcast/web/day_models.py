@@ -5,6 +5,7 @@ from datetime import date
 
 from pydantic import BaseModel
 
+from broadcast.domain.day_grid import Slot
 from broadcast.domain.day_heard import Piece
 from broadcast.domain.programmes import Programme
 from broadcast.web.words import rfc3339
@@ -70,10 +71,36 @@ def names_in(one: Piece) -> set[str]:
     return {name for name in (one.sounds, *one.slot_of, *one.partly, *(w.programme for w in one.waits)) if name}
 
 
+class SlotOut(HeardOut):
+    """One time of a programme that concerns the area, whoever is heard in the end. `occurrence` is its id in the as-run log;
+    `everywhere`: in the whole area, not only in a part of it."""
+
+    occurrence: str
+    begins: str
+    ends: str
+    everywhere: bool
+
+    @classmethod
+    def at(cls, slot: Slot, programme: Programme) -> "SlotOut":
+        return cls(
+            id=programme.id,
+            title=programme.title,
+            level=programme.level.name.lower(),
+            occurrence=slot.id,
+            begins=rfc3339(slot.from_ms),
+            ends=rfc3339(slot.until_ms),
+            everywhere=slot.everywhere,
+        )
+
+
 class DayGridOut(BaseModel):
-    """One area's day (时段图) in Beijing time, from midnight to midnight without gaps."""
+    """One area's day (时段图) in Beijing time, from midnight to midnight without gaps.
+
+    `slots`: of the programmes by their plan, some of which may not be heard; `spans`: what is heard.
+    """
 
     area: str
     place: str
     day: date
     spans: list[SpanOut]
+    slots: list[SlotOut]

@@ -33,7 +33,7 @@ async def day(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     area = _area(services.estate.tree, request.query.get("area", ""), officer.area)
     on = _day(request.query.get("day", ""), services.clock.now().astimezone(BEIJING).date())
-    pieces = await services.programmes.day(area, on, by=officer)
+    pieces, _ = await services.programmes.day(area, on, by=officer)
     grid = day_out(Call(request, officer), area, on, pieces)
     return page(
         request,

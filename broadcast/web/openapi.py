@@ -52,6 +52,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "drill": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
     "enrolment": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
     "group": {"type": "string", "pattern": "^[0-9A-Z]{26}$"},
+    "day": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
     "draft": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,39}$"},
     "template": {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,39}$"},
     "change": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},

@@ -456,6 +456,14 @@ class DayIn(In):
         return DayEntry(self.day, DayKind(self.kind), self.name)
 
 
+class OwnDayIn(In):
+    kind: Literal["workday", "rest-day", "holiday"]
+    name: Annotated[str, Field(max_length=40)] = ""
+
+    def entry(self, day: date) -> DayEntry:
+        return DayEntry(day, DayKind(self.kind), self.name)
+
+
 class DaysIn(In):
     """The operator's own table, whole; it stands above what was announced."""
 

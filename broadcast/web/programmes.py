@@ -10,6 +10,7 @@ from broadcast.domain.areas import UnknownArea
 from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.calendar import Says
 from broadcast.domain.conflicts import Claim, Clash, Preview
+from broadcast.domain.day_grid import Slot
 from broadcast.domain.day_heard import Piece
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted, Verb
@@ -19,7 +20,7 @@ from broadcast.domain.programmes import ProgrammeChanged, UnknownProgramme
 from broadcast.service.ports import SpeechFailed
 from broadcast.service.programmes import PREVIEW_DAYS, PlanChanged, ProgrammeBoardFull, Saved
 from broadcast.service.reach import place_of
-from broadcast.web.day_models import DayGridOut, SpanOut, names_in
+from broadcast.web.day_models import DayGridOut, SlotOut, SpanOut, names_in
 from broadcast.web.models import AreaCode, In
 from broadcast.web.openapi import PREFIX, Api, Call
 from broadcast.web.programme_models import (
@@ -30,6 +31,7 @@ from broadcast.web.programme_models import (
     DayOut,
     DaysIn,
     DaysOut,
+    OwnDayIn,
     PreviewOut,
     ProgrammeIn,
     ProgrammeOut,
@@ -44,6 +46,7 @@ api = Api()
 
 PLANNING: tuple[type[BroadcastError], ...] = (AreaNotGranted, RoleNotGranted, SpeechFailed, ProgrammeBoardFull)
 CHANGING: tuple[type[BroadcastError], ...] = (UnknownProgramme, ProgrammeChanged, AreaNotGranted, RoleNotGranted)
+DAYS: tuple[type[BroadcastError], ...] = (InvalidRequest, AreaNotGranted, RoleNotGranted)
 MOST_DAYS = 400
 NAMED = 5
 
@@ -114,7 +117,9 @@ async def programme_day(call: Call, query: DayQuery) -> DayGridOut:
     area, day = query.area or call.officer.area, query.day or call.services.clock.now().astimezone(BEIJING).date()
     if not EARLIEST <= day <= LATEST:
         raise InvalidRequest([Fault("day", "out-of-range")])
-    return day_out(call, area, day, await call.services.programmes.day(area, day, by=call.officer))
+    plan = call.services.programmes
+    pieces, slots = await plan.day(area, day, by=call.officer)
+    return day_out(call, area, day, pieces, slots)
 
 
 @api.get("/programmes/{programme}", errors=(UnknownProgramme,))
@@ -223,11 +228,34 @@ async def set_own_days(call: Call, body: DaysIn) -> None:
     await call.services.programmes.set_days([entry.entry() for entry in body.entries], by=call.officer)
 
 
+@api.put("/calendar-days/own/{day}", status=204, errors=DAYS, verb=Verb.PLAN_PROGRAMME)
+async def set_own_day(call: Call, body: OwnDayIn) -> None:
+    """What the operator says of one day; what stands in the table of other days stays. The county's duty alone."""
+    day = _day_of(call)
+    await call.services.programmes.set_day(day, body.entry(day), by=call.officer)
+
+
+@api.delete("/calendar-days/own/{day}", status=204, errors=DAYS, verb=Verb.PLAN_PROGRAMME)
+async def drop_own_day(call: Call) -> None:
+    """It is again what was announced, or what its weekday says."""
+    await call.services.programmes.set_day(_day_of(call), None, by=call.officer)
+
+
 # ---- inside -------------------------------------------------------------------------------------------------------------------
 
 
 def _out(call: Call, version: Version) -> ProgrammeOut:
     return ProgrammeOut.of(version, place=place_of(call.services.estate.tree, version.programme.owner))
+
+
+def _day_of(call: Call) -> date:
+    try:
+        day = date.fromisoformat(call.path("day"))
+    except ValueError:
+        raise InvalidRequest([Fault("day", "malformed-day")]) from None
+    if not EARLIEST <= day <= LATEST:
+        raise InvalidRequest([Fault("day", "out-of-range")])
+    return day
 
 
 def _saved(call: Call, saved: Saved) -> SavedOut:
@@ -236,11 +264,12 @@ def _saved(call: Call, saved: Saved) -> SavedOut:
     return SavedOut(id=saved.programme, revision=saved.revision, on_air=list(saved.on_air), repeated=saved.repeated)
 
 
-def day_out(call: Call, area: str, day: date, pieces: Iterable[Piece]) -> DayGridOut:
+def day_out(call: Call, area: str, day: date, pieces: Iterable[Piece], slots: Iterable[Slot] = ()) -> DayGridOut:
     """With titles for ids; what an officer may not see by itself has its title all the same: it is heard where he is."""
     versions = call.services.programmes.plan.versions
     spans = [SpanOut.of(one, {name: versions[name].programme for name in names_in(one)}) for one in pieces]
-    return DayGridOut(area=area, place=place_of(call.services.estate.tree, area), day=day, spans=spans)
+    times = [SlotOut.at(one, versions[one.programme].programme) for one in slots]
+    return DayGridOut(area=area, place=place_of(call.services.estate.tree, area), day=day, spans=spans, slots=times)
 
 
 def preview_out(call: Call, found: Preview, replaces: str) -> PreviewOut:

@@ -19,6 +19,7 @@ CITY, TOWN, VILLAGE = "130281000000", "130281001000", "130281001001"
 TREE = AreaTree([
     Area(CITY, Level.CITY, "市", ""), Area(TOWN, Level.TOWNSHIP, "镇", CITY), Area(VILLAGE, Level.VILLAGE, "村", TOWN),
 ])  # fmt: skip
+YEAR_MS = int(datetime(2027, 11, 24, 4, tzinfo=UTC).timestamp() * 1000)
 NOON_MS = int(datetime(2026, 11, 24, 4, tzinfo=UTC).timestamp() * 1000)  # 12:00 in Beijing
 PART = Part(bytes(range(32)), 48_000, 24_000)
 ULID = "01K5M0Z000000000000000000"
@@ -133,15 +134,29 @@ def test_a_board_takes_the_first_that_fit_and_says_up_to_where() -> None:
     assert len(content.orders) == MAX_SLOTS and content.until_ms < horizon_ms(NOON_MS)
     board = ProgrammeBoard(CITY, 1, 1, NOON_MS, content.orders, content.until_ms)
     assert len(encode_programme(board)) < 65_536
-    assert overfull(wanted, NOON_MS, scopes=[CITY]) is not None
-    assert overfull(plan(programme(0, *every[::2])), NOON_MS, scopes=[CITY]) is None
+    assert overfull(wanted, NOON_MS, YEAR_MS, scopes=[CITY]) is not None
+    assert overfull(plan(programme(0, *every[::2])), NOON_MS, YEAR_MS, scopes=[CITY]) is None
+
+
+def test_a_board_that_is_too_full_on_one_day_in_summer_is_found_in_winter() -> None:
+    """What was checked is a year, not the hours that the boards speak of now."""
+    every = [time(n // 60, n % 60) for n in range(0, 1440, 30)]
+    day = date(2027, 7, 1)
+    later = [time(n // 60, n % 60) for n in range(0, 1440, 20)]
+    fair = Pattern(tuple(later), day, day + timedelta(days=2))
+    wanted = plan(programme(0, *every), programme(1, *[time(n, 15) for n in range(24)]), programme(2, pattern=fair))
+    found = overfull(wanted, NOON_MS, YEAR_MS, scopes=[CITY])
+    assert found is not None and found.slots > MAX_SLOTS
+    assert abs(found.from_ms - int(datetime(2027, 6, 30, 16, tzinfo=UTC).timestamp() * 1000)) < 3 * 86_400_000
+    assert overfull(wanted, NOON_MS, NOON_MS + 200 * 86_400_000, scopes=[CITY]) is None
+    assert overfull(wanted, NOON_MS, YEAR_MS, scopes=["130281100000"]) is None
 
 
 def test_long_playlists_fill_a_board_by_their_bytes() -> None:
     wanted = plan(programme(0, *[time(n) for n in range(24)]))
     version = wanted.versions[f"{ULID}0"]
     fat = replace(wanted, versions={f"{ULID}0": replace(version, content=Content((PART,) * 100))})
-    found = overfull(fat, NOON_MS, scopes=[CITY])
+    found = overfull(fat, NOON_MS, YEAR_MS, scopes=[CITY])
     assert found is not None and found.bytes > ROOM_BYTES
     orders = list(contents(rows_after(fat, (), NOON_MS).values(), fat, NOON_MS)[CITY].orders)
     assert what_fits(orders) == orders and sum(map(size_of, orders)) <= ROOM_BYTES

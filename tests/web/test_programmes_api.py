@@ -272,3 +272,36 @@ async def test_a_township_that_has_had_its_share_is_asked_to_come_back(tmp_path:
         rest = await client.get(f"/assets/{name}", headers={"Range": "bytes=19000-"})
         assert rest.status == 206 and len(await rest.read()) == 1_000
         assert (await client.get(f"/assets/{name}", headers={"Range": "bytes=19000-"})).status == 206
+
+
+async def test_a_day_names_every_slot_of_the_plan_though_another_is_heard() -> None:
+    async with desk() as (there, client):
+        key = await auth(there)
+        day = (beijing(there.clock.now_ms()) + timedelta(days=1)).date().isoformat()
+        for fields in ({"title": "县"}, {"title": "镇", "areas": [TOWNSHIP], "owner": TOWNSHIP}):
+            assert (await client.post(f"{API}/programmes", json=body(there, **fields), headers={**key})).status == 201
+        found = await (await client.get(f"{API}/programmes/day?area={TOWNSHIP}&day={day}", headers=key)).json()
+        assert sorted((one["title"], one["begins"][11:16], one["everywhere"]) for one in found["slots"]) == [
+            ("县", "12:00", True), ("镇", "12:00", True),
+        ]  # fmt: skip
+        assert {one["occurrence"][:1] for one in found["slots"]} == {"P"}
+        whole = await (await client.get(f"{API}/programmes/day?area={CITY}&day={day}", headers=key)).json()
+        assert {one["title"]: one["everywhere"] for one in whole["slots"]} == {"县": True, "镇": False}
+
+
+async def test_one_day_of_the_operators_table_is_said_and_taken_back_and_the_others_stay() -> None:
+    async with desk() as (there, client):
+        key, own = await auth(there), f"{API}/calendar-days/own"
+        assert (await client.put(f"{own}/2027-03-08", json={"kind": "workday"}, headers=key)).status == 204
+        holiday = {"kind": "holiday", "name": "县庆"}
+        assert (await client.put(f"{own}/2027-03-09", json=holiday, headers=key)).status == 204
+        refused = await client.put(f"{own}/2027-03-10", json={"kind": "holiday"}, headers=key)
+        assert refused.status == 422 and [one["field"] for one in (await refused.json())["errors"]] == ["name"]
+        assert (await client.put(f"{own}/2027-02-30", json={"kind": "workday"}, headers=key)).status == 422
+        town_key = await auth(there, TOWN_DUTY)
+        assert (await client.put(f"{own}/2027-03-10", json={"kind": "workday"}, headers=town_key)).status == 403
+        assert (await client.delete(f"{own}/2027-03-08", headers=town_key)).status == 403
+        assert (await client.delete(f"{own}/2027-03-08", headers=key)).status == 204
+        assert (await client.delete(f"{own}/2027-03-08", headers=key)).status == 204
+        items = (await (await client.get(own, headers=key)).json())["items"]
+        assert [(one["day"], one["kind"], one["name"]) for one in items] == [("2027-03-09", "holiday", "县庆")]
