@@ -168,9 +168,8 @@ def filled(path: str) -> str:
 
 def fitting(name: str) -> str:
     pattern = PARAMETERS[name].get("pattern", ".*")
-    return next(
-        one for one in (CITY, "0" * 26, "none-such", "nobody", "1" * 32, "a", "1") if re.fullmatch(pattern, one)
-    )
+    words = (CITY, "0" * 26, "none-such", "nobody", "1" * 32, "a", "1", "2027-03-08")
+    return next(one for one in words if re.fullmatch(pattern, one))
 
 
 def persons() -> Iterator[Officer]:
