@@ -127,11 +127,11 @@ def plan_faults(plan: Plan, others: Iterable[Plan]) -> list[Fault]:
         faults.append(Fault("hotkey", "hotkey-taken", (("plan", taken.title),)))
     command = plan.command
     if command.not_before_ms is not None or command.not_after_ms is not None:
-        faults.append(Fault("not_before", "not-in-a-plan"))
+        faults.append(Fault("broadcast.not_before", "not-in-a-plan"))
     if command.exercise:
-        faults.append(Fault("exercise", "not-in-a-plan"))
+        faults.append(Fault("broadcast.exercise", "not-in-a-plan"))
     if plan.template and (command.text or command.asset):
-        faults.append(Fault("text", "words-of-the-template"))
+        faults.append(Fault("broadcast.text", "words-of-the-template"))
     return faults
 
 

@@ -193,7 +193,8 @@ class Plans:
         may(by, Verb.MANAGE_PLANS, exercise=None, now_ms=now_ms)
         others = [one.newest.plan for one in self._cards.values() if not one.newest.retired]
         faults = plan_faults(plan, others)
-        faults += check_targets(plan.command, self._estate.tree, self._estate.speakers.keys(), day_of(now_ms))
+        targets = check_targets(plan.command, self._estate.tree, self._estate.speakers.keys(), day_of(now_ms))
+        faults += [_inside_broadcast(one) for one in targets]
         if not faults:
             command = plan.command
             try:
@@ -202,10 +203,11 @@ class Plans:
                 raise InvalidRequest([_inside_filling(one) for one in err.errors]) from None
             except UnknownTemplate:
                 raise InvalidRequest([Fault("template", "unknown-template")]) from None
-            faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=now_ms)
+            wrong = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=now_ms)
+            faults = [_inside_broadcast(one) for one in wrong]
             for field, asset in (("asset", command.asset), ("bed", command.bed.asset if command.bed else b"")):
                 if asset and (code := self._sounds.fault(asset)):
-                    faults.append(Fault(field, code, (("asset", asset.hex()),)))
+                    faults.append(_inside_broadcast(Fault(field, code, (("asset", asset.hex()),))))
         if faults:
             raise InvalidRequest(faults)
         may(by, Verb.MANAGE_PLANS, areas=self._areas(plan), exercise=None, now_ms=now_ms)
@@ -229,6 +231,11 @@ def _must_be_newest(tx: Tx, plan: str, revision: int) -> None:
     known = tx.plans.of(plan)
     if not known or known[-1].revision != revision:
         raise SavedPlanChanged(plan, known[-1].revision if known else 0)
+
+
+def _inside_broadcast(fault: Fault) -> Fault:
+    """What is wrong with the broadcast of a plan, as the plan's form has it."""
+    return replace(fault, field=f"broadcast.{fault.field}")
 
 
 def _inside_filling(found: dict[str, str]) -> Fault:
