@@ -13,6 +13,7 @@ from broadcast.service.audit import Audit
 from broadcast.service.backups import BackupRules, Backups
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.estate import Estate
+from broadcast.service.fault_reports import FaultReports
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
@@ -101,4 +102,5 @@ def watch_over(
         county=COUNTY,
     )
     shifts = Shifts(clock=clock, store=store, state=lambda: dict.fromkeys(Item, "0"), ring=alarms.tell, county=COUNTY)
-    return Watchkeeping(audit, alarms, shifts, backups)
+    fault_reports = FaultReports(clock=clock, store=store, estate=estate, ring=alarms.tell)
+    return Watchkeeping(audit, alarms, shifts, backups, fault_reports)

@@ -17,6 +17,7 @@ from broadcast.service.audit import Audit, Keys
 from broadcast.service.backups import BackupRules, Backups
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.estate import Estate
+from broadcast.service.fault_reports import FaultReports
 from broadcast.service.feed import Feed
 from broadcast.service.health import Health
 from broadcast.service.ladder import Ladder
@@ -98,7 +99,8 @@ def keep_watch(
         }
 
     shifts = Shifts(clock=clock, store=store, state=state, ring=alarms.tell, county=county)
-    return Watchkeeping(audit, alarms, shifts, backups)
+    fault_reports = FaultReports(clock=clock, store=store, estate=estate, ring=alarms.tell)
+    return Watchkeeping(audit, alarms, shifts, backups, fault_reports)
 
 
 def start_loops(watch: Watchkeeping, loops: Loops) -> None:

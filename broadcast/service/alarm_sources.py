@@ -46,6 +46,7 @@ CAUSES: Mapping[str, Cause] = {
     SPEAKER + "drift": _SAID,
     SPEAKER + "revoked": _SAID,
     # what officers do
+    "fault-reported": Cause(H, apart=5, lasts=False),
     "broadcast-failures": Cause(H, apart=5),
     "approval-waiting": Cause(H, apart=5),
     "glass-broken": Cause(U),

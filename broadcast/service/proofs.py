@@ -12,7 +12,8 @@ from broadcast.domain.proofs import Known, Proved, Witnessed, known_of
 from broadcast.domain.rights import may
 from broadcast.service.estate import Estate
 from broadcast.service.health import Health
-from broadcast.service.ports import ActRow, DeliveryRow, Store, Tx
+from broadcast.service.once import OnceKey
+from broadcast.service.ports import ActRow, DeliveryRow, KeptAnswer, Store, Tx
 from endpoints.proof import Proof
 
 log = logging.getLogger(__name__)
@@ -77,10 +78,14 @@ class Proofs:
         else:
             self._health.clear("ear-contradicts")
 
-    async def witness(self, broadcast: str, speaker: str, *, heard: bool, note: str, by: Officer) -> None:
+    async def witness(
+        self, broadcast: str, speaker: str, *, heard: bool, note: str, by: Officer, once: OnceKey | None = None
+    ) -> None:
         """An officer of the place says whether it was heard there (人工确认).
 
-        :raises AreaNotGranted, UnknownSpeaker, UnknownBroadcast, NotMeant, InvalidRequest: nothing was stored.
+        A telephone whose network comes back says it again: with the same key it is said once.
+
+        :raises AreaNotGranted, UnknownSpeaker, UnknownBroadcast, NotMeant, InvalidRequest, KeyReused: nothing was stored.
         """
         where = self._estate.speaker(speaker)
         may(by, Verb.WITNESS, areas=[where.area], exercise=None, now_ms=self._clock.now_ms())
@@ -94,6 +99,11 @@ class Proofs:
                 raise UnknownBroadcast(broadcast)
             if not found.means(speaker, where.area):
                 raise NotMeant(broadcast, speaker)
+            if once is not None:
+                if (kept := tx.answers.get(by.name, once.key)) is not None:
+                    once.words(kept)
+                    return
+                tx.answers.add(by.name, once.key, KeptAnswer(once.body_hash, "witnessed", said.at_ms))
             tx.proofs.witness(said)
             tx.acts.add(ActRow(said.at_ms, by.name, "heard" if heard else "not heard", broadcast, speaker))
 

@@ -1,10 +1,11 @@
-"""What the duty room watches over, in one place: the audit trail, alarms, shifts, backups."""
+"""What the duty room watches over, in one place: the audit trail, alarms, shifts, backups, and what people report."""
 
 from dataclasses import dataclass
 
 from broadcast.service.alarms import Alarms
 from broadcast.service.audit import Audit
 from broadcast.service.backups import Backups
+from broadcast.service.fault_reports import FaultReports
 from broadcast.service.shifts import Shifts
 
 
@@ -16,6 +17,7 @@ class Watchkeeping:
     alarms: Alarms
     shifts: Shifts
     backups: Backups
+    fault_reports: FaultReports
 
     async def load(self) -> None:
         """Read what the last run has left."""

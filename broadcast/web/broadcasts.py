@@ -168,13 +168,16 @@ async def get_rung(call: Call) -> RungOut:
 
 @api.post(
     "/broadcasts/{broadcast}/speakers/{speaker}/heard",
+    once=True,
     errors=(UnknownBroadcast, UnknownSpeaker, AreaNotGranted, NotMeant),
     verb=Verb.WITNESS,
 )
 async def confirm_heard(call: Call, body: HeardIn) -> RungOut:
     """A person on the spot says whether it was heard there (人工确认)."""
     broadcast, speaker = await _get(call), call.path("speaker")
-    await call.services.proofs.witness(broadcast.id, speaker, heard=body.heard, note=body.note, by=call.officer)
+    await call.services.proofs.witness(
+        broadcast.id, speaker, heard=body.heard, note=body.note, by=call.officer, once=call.once
+    )
     return (await rungs(call, broadcast, speaker=speaker))[0]
 
 

@@ -1,4 +1,4 @@
-"""Areas and speakers over the API."""
+"""Areas and speakers over the API, and what people on the spot say is wrong with one."""
 
 from typing import Annotated, Literal
 
@@ -8,6 +8,7 @@ from broadcast.domain.areas import UnknownArea
 from broadcast.domain.officers import AreaNotGranted, Verb
 from broadcast.domain.rights import may
 from broadcast.domain.speakers import Speaker, UnknownSpeaker
+from broadcast.service.fault_reports import MAX_NOTE, Complaint
 from broadcast.service.presence import Presence
 from broadcast.service.reach import place_of
 from broadcast.web.models import AreaCode, AreaOut, AreasOut, In, SpeakerOut, SpeakersOut
@@ -74,6 +75,26 @@ async def get_speaker(call: Call) -> SpeakerOut:
     speaker = call.services.estate.speaker(call.path("speaker"))
     may(call.officer, Verb.READ, areas=[speaker.area], now_ms=call.services.clock.now_ms())
     return _out(call, speaker)
+
+
+class FaultReportIn(In):
+    """What somebody who stands before it sees or hears."""
+
+    complaint: Complaint
+    note: Annotated[str, Field(max_length=MAX_NOTE)] = ""
+
+
+@api.post(
+    "/speakers/{speaker}/fault-reports",
+    status=204,
+    once=True,
+    verb=Verb.WITNESS,
+    errors=(AreaNotGranted, UnknownSpeaker),
+)
+async def report_fault(call: Call, body: FaultReportIn) -> None:
+    """Report a fault that a person on the spot has found (报修): the duty log has it, and an alarm rings."""
+    reports = call.services.watch.fault_reports
+    await reports.report(call.path("speaker"), body.complaint, body.note, by=call.officer, once=call.once)
 
 
 def _out(call: Call, speaker: Speaker) -> SpeakerOut:

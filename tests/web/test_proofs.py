@@ -94,3 +94,32 @@ async def test_nobody_speaks_for_another_place_or_of_what_did_not_mean_it() -> N
                 f"/api/v1/broadcasts/{broadcast}/speakers/{elsewhere}/heard", json={"heard": True}
             )
             assert answer.status == 403
+
+
+async def test_a_telephone_that_says_it_again_with_its_key_has_said_it_once() -> None:
+    async with town() as there, machine(there, TOWN_DUTY) as client, machine(there) as city:
+        broadcast, (first, *_) = await started(there, city)
+        where = f"/api/v1/broadcasts/{broadcast}/speakers/{first}/heard"
+        key = {"Idempotency-Key": "k-1"}
+        for _ in range(2):
+            answer = await client.post(where, json={"heard": True}, headers=key)
+            assert len((await answer.json())["witnesses"]) == 1
+        answer = await client.post(where, json={"heard": False}, headers=key)
+        assert (answer.status, (await answer.json())["type"]) == (409, "/problems/key-reused")
+
+
+async def test_a_fault_that_a_person_reports_rings_once_and_stands_in_the_duty_log() -> None:
+    async with town() as there, machine(there, TOWN_DUTY) as client, machine(there) as city:
+        mine, other = "s-130281100201-1", "s-130281101201-1"
+        key = {"Idempotency-Key": "k-1"}
+        said = {"complaint": "damaged", "note": "<b>杆子倒了</b>"}
+        for _ in range(2):
+            answer = await client.post(f"/api/v1/speakers/{mine}/fault-reports", json=said, headers=key)
+            assert answer.status == 204
+        assert (await client.post(f"/api/v1/speakers/{other}/fault-reports", json=said)).status == 403
+        assert (await client.post(f"/api/v1/speakers/{mine}/fault-reports", json={"complaint": "x"})).status == 422
+        await there.services.watch.alarms.tick()
+        items = (await (await city.get("/api/v1/alarms")).json())["items"]
+        assert [(one["kind"], one["facts"]["note"], one["count"]) for one in items] == [
+            ("fault-reported", "<b>杆子倒了</b>", 1)
+        ]
