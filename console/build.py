@@ -39,7 +39,7 @@ WORDS = (
         "day_rule",
     ),
     *("source", "start", "end", "outcome", "shelf", "effect", "cause", "has", "asset_state", "sound_kind", "use"),
-    *("looks_like", "refused", "spoken", "mic_state", "mic_end"),
+    *("looks_like", "refused", "spoken", "mic_state", "mic_end", "plan", "microphone", "resume"),
 )
 LEFT_OUT = frozenset(
     {"node_modules", "__pycache__", "README.md", "build.py", "schema.d.ts", "server.zh-CN.json", "server.en.json"}
