@@ -33,6 +33,7 @@ from broadcast.service.ports import (
 from endpoints.delivery import State
 from endpoints.protocol import Reason
 from tests.memory_admission import Changes, Factors, Invitations, Tokens
+from tests.memory_conferences import ConferenceDoors, ConferencePlans, Conferences
 from tests.memory_estate import Abouts, Enrolments, Groups, SilentTests
 from tests.memory_plans import Approvals, Drafts, Drills, Plans, Policies
 from tests.memory_statistics import SpeakerDays
@@ -422,6 +423,9 @@ class MemoryTx:
         self.drafts = Drafts()
         self.drills = Drills()
         self.speaker_days = SpeakerDays()
+        self.conferences = Conferences()
+        self.conference_plans = ConferencePlans()
+        self.conference_doors = ConferenceDoors()
 
     def snapshot(self) -> "MemoryTx":
         twin = MemoryTx()

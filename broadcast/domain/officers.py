@@ -56,6 +56,8 @@ class Verb(StrEnum):
     DRILL = "drill"
     ACKNOWLEDGE_ALARM = "acknowledge_alarm"
     HAND_OVER = "hand_over"
+    HOLD_CONFERENCE = "hold_conference"  # book, begin and chair
+    JOIN_CONFERENCE = "join_conference"  # sit in it
 
 
 class AreaNotGranted(BroadcastError):

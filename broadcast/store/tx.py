@@ -11,6 +11,7 @@ from broadcast.store.as_run import AsRun
 from broadcast.store.assets import Assets
 from broadcast.store.boards import Boards
 from broadcast.store.broadcasts import Broadcasts
+from broadcast.store.conferences import ConferenceDoors, ConferencePlans, Conferences
 from broadcast.store.deliveries import Deliveries
 from broadcast.store.estate import Abouts, Enrolments, Groups, SilentTests
 from broadcast.store.journal import Answers, Facts
@@ -61,6 +62,9 @@ class SqlTx:
         self.drafts = Drafts(session)
         self.drills = Drills(session)
         self.speaker_days = SpeakerDays(session)
+        self.conferences = Conferences(session)
+        self.conference_plans = ConferencePlans(session)
+        self.conference_doors = ConferenceDoors(session)
 
     def settle(self) -> None:
         """The last step before the commit: the acts of this transaction join the chain (`store.acts`)."""

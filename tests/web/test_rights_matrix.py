@@ -33,7 +33,7 @@ TRAPS = (
 
 # The table once more, written by hand and in other words than the code's: a right that is added there has to be added here.
 LOOK = {"self", "own_account", "read", "witness"}
-WORK = LOOK | {"preview", "drill", "acknowledge_alarm"}
+WORK = LOOK | {"preview", "drill", "acknowledge_alarm", "join_conference"}
 SEND = {
     "start_routine",
     "start_notice",
@@ -51,7 +51,8 @@ TABLE: dict[str, set[str]] = {
     | {"stop", "approve", "approve_asset", "confirm_officers", "read_audit", "export_audit", "hand_over"},
     "duty": WORK
     | SEND
-    | {"stop", "all_clear", "manage_plans", "manage_assets", "approve_asset", "hand_over", "test_speaker"},
+    | {"stop", "all_clear", "manage_plans", "manage_assets", "approve_asset", "hand_over", "test_speaker"}
+    | {"hold_conference"},
     "administrator": {verb.value for verb in Verb},
 }
 

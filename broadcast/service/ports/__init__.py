@@ -31,6 +31,9 @@ from broadcast.service.ports.accounts import Tokens as Tokens
 from broadcast.service.ports.approvals import Approvals as Approvals
 from broadcast.service.ports.approvals import Policies as Policies
 from broadcast.service.ports.approvals import PolicyRow as PolicyRow
+from broadcast.service.ports.conference import ConferenceDoors as ConferenceDoors
+from broadcast.service.ports.conference import ConferencePlans as ConferencePlans
+from broadcast.service.ports.conference import Conferences as Conferences
 from broadcast.service.ports.engine import ENGINE_WITHIN_S as ENGINE_WITHIN_S
 from broadcast.service.ports.engine import Engine as Engine
 from broadcast.service.ports.estate import Abouts as Abouts
@@ -327,6 +330,12 @@ class Tx(Protocol):
     def drills(self) -> Drills: ...
     @property
     def speaker_days(self) -> SpeakerDays: ...
+    @property
+    def conferences(self) -> Conferences: ...
+    @property
+    def conference_plans(self) -> ConferencePlans: ...
+    @property
+    def conference_doors(self) -> ConferenceDoors: ...
 
 
 class Store(Protocol):

@@ -1,0 +1,1 @@
+"""Video conferences (视频会议): their state, doors, plans, media and records as use cases."""
