@@ -98,7 +98,8 @@ def keep_watch(
             Item.SOUND: "",
         }
 
-    shifts = Shifts(clock=clock, store=store, state=state, ring=alarms.tell, county=county)
+    changes = parse_times(settings.shifts.changes)
+    shifts = Shifts(clock=clock, store=store, state=state, ring=alarms.tell, county=county, changes=changes)
     fault_reports = FaultReports(clock=clock, store=store, estate=estate, ring=alarms.tell)
     return Watchkeeping(audit, alarms, shifts, backups, fault_reports)
 

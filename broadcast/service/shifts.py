@@ -7,6 +7,7 @@ rings.
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import time
 
 from ulid import ULID
 
@@ -36,6 +37,7 @@ class Shifts:
     :param state: what stands on the checklist now, by item, as short facts (`3`, `12 min`); asked at every hand-over.
     :param ring: an alarm for what must not go unseen.
     :param county: whose duty room it is; the 12-digit code.
+    :param changes: of day, local time, at which shifts change by plan: no scheduled test begins about then.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class Shifts:
         state: Callable[[], Mapping[Item, str]],
         ring: Callable[[Signal], None],
         county: str,
+        changes: Collection[time] = (),
     ) -> None:
+        self.changes = tuple(changes)
         self._clock, self._store, self._state, self._ring, self._county = clock, store, state, ring, county
 
     async def now(self, *, by: Officer) -> Watch:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted, Verb
-from broadcast.domain.shifts import MOST_NOTE, Item, NotOffered, NotOnDuty, Shift, ShiftTaken
+from broadcast.domain.shifts import CLEAR_MIN, MOST_NOTE, Item, NotOffered, NotOnDuty, Shift, ShiftTaken
 from broadcast.service.shifts import MOST_REASON
 from broadcast.web.models import In
 from broadcast.web.openapi import Api, Call
@@ -72,12 +72,14 @@ class ShiftOut(BaseModel):
 class WatchOut(BaseModel):
     """Who has the watch, to whom it is offered, and the checklist as it stands now: counts, and the backup's age in minutes.
 
-    An age of -1: there is no good backup.
+    An age of -1: there is no good backup. No scheduled test begins within `clear_min` minutes of one of `changes` (local times).
     """
 
     current: ShiftOut | None
     offered: ShiftOut | None
     checklist: dict[str, str]
+    changes: list[str]
+    clear_min: int
 
 
 class ShiftsOut(BaseModel):
@@ -101,6 +103,8 @@ async def get_watch(call: Call) -> WatchOut:
         current=ShiftOut.of(now.current) if now.current else None,
         offered=ShiftOut.of(now.offered) if now.offered else None,
         checklist={item.value: said for item, said in shifts.checklist(by=by).items()},
+        changes=[at.strftime("%H:%M") for at in shifts.changes],
+        clear_min=CLEAR_MIN,
     )
 
 
