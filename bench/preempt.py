@@ -54,6 +54,7 @@ class Stamped:
 
     latency_s = 0.0
     lost = False
+    starved = ran_dry = 0
 
     def __init__(self, path: Path) -> None:
         self._sink = WavSink(path)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Protocol
 
-from audio_assets.pcm import FRAME_BYTES, FRAME_MS, RATE_HZ, SAMPLE_BYTES
+from audio_assets.pcm import FRAME_BYTES, FRAME_MS, RATE_HZ, SAMPLE_BYTES, SILENT_FRAME
 from endpoints.proof import Ear
 from endpoints.sinks import Sink, Timer
 
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 FRAME_S = FRAME_MS / 1000
 KEEP_S = 15.0  # a window of four seconds with one to either side, and time to ask for it
+KEEP_FRAMES = int(KEEP_S / FRAME_S)
 _CLOCK_FRAMES = 100
 _AGAIN_AFTER_S = 5.0
 
@@ -42,7 +43,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._frames: deque[bytes] = deque(maxlen=int(KEEP_S / FRAME_S))
+        self._frames: deque[bytes] = deque(maxlen=KEEP_FRAMES)
         self._delays: deque[float] = deque(maxlen=_CLOCK_FRAMES)
         self._count = 0
 
@@ -81,6 +82,7 @@ class SinkEar:
 
     def __init__(self, sink: Sink, *, timer: Timer = time) -> None:
         self._sink, self._timer, self._memory = sink, timer, Memory()
+        self._starved = sink.starved
 
     @property
     def latency_s(self) -> float:
@@ -90,6 +92,14 @@ class SinkEar:
     def lost(self) -> bool:
         return self._sink.lost
 
+    @property
+    def starved(self) -> int:
+        return self._sink.starved
+
+    @property
+    def ran_dry(self) -> int:
+        return self._sink.ran_dry
+
     def write(self, frame: bytes) -> None:
         """:raises SinkLost: see `Sink`."""
         try:
@@ -98,7 +108,14 @@ class SinkEar:
             if self._sink.lost:
                 self._memory.interrupted()
             else:
-                self._memory.heard(frame, self._timer.monotonic() + self._sink.latency_s)
+                self._hear(frame, self._timer.monotonic() + self._sink.latency_s)
+
+    def _hear(self, frame: bytes, at: float) -> None:
+        """What the sink had to put in front of it was heard too: it is part of what it played."""
+        starved, self._starved = max(0, self._sink.starved - self._starved), self._sink.starved
+        for before in range(min(starved, KEEP_FRAMES), 0, -1):
+            self._memory.heard(SILENT_FRAME, at - before * FRAME_S)
+        self._memory.heard(frame, at)
 
     def close(self) -> None:
         self._sink.close()

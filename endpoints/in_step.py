@@ -3,7 +3,10 @@
 The instant lies somewhere inside a frame, so silence of that many samples goes before. Later on card and server drift apart by
 some 50 ppm, 6 ms in a minute between two bad crystals (research/audio §4.3): single samples are left out or said twice, where
 the sound is flattest, at most so many that nobody hears it. In silence there is nothing to hear, and it goes faster.
-What sounds never jumps, whatever the clocks do.
+
+Far out of step is what a card left behind that ran dry, or a late beginning. A listener between two loudspeakers hears that, so
+it is taken back at once: pieces of up to 20 ms are left out or said twice (`splice`), five a second, a tenth of the sound. No word
+is lost by that. A clock that was set is not followed.
 """
 
 import audioop
@@ -12,6 +15,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from audio_assets.pcm import FRAME_BYTES, FRAME_SAMPLES, RATE_HZ, SAMPLE_BYTES, ramp
+from endpoints.splice import needed, with_more, without
 from endpoints.time_line import TimeLine
 from endpoints.track import Readable
 
@@ -23,6 +27,10 @@ BEGIN_S, ENOUGH_S = 0.06e-3, 0.02e-3  # off by so much a correction begins, and 
 PULL_PER_S = 0.4  # of what it is off by is taken back each second
 LEARN_PER_S = PULL_PER_S**2 / 4  # and the crystals' difference learned so fast that nothing swings
 FASTEST = 500e-6  # a hundredth of a semitone, 24 samples a second
+FAR_S, NEAR_S = 3e-3, 1e-3  # off by more pieces go or are said twice, until it is off by less
+LESS_S, MORE_S = 0.02, 0.01  # of one piece, at most
+APART_S = 0.2  # from one piece to the next
+LOOK_S = 3e-3  # so much more or less of it is as good, if it fits better
 EVEN = 5e-6  # crystals that differ by less are left alone
 SILENT_PEAK = 32  # -60 dBFS
 IN_SILENCE = 0.25  # of a silent frame may go, or be added
@@ -72,6 +80,8 @@ class InStep:
         self._taken = 0  # samples read
         self._late_s = 0.0  # it began so much too late
         self._correcting = False
+        self._far = False
+        self._spliced = 0  # samples read until the last splice
         self._drift = 0.0  # the card's frames are longer than the server's, by so many parts
         self._owed = 0.0  # samples that should go by now; negative: come
 
@@ -154,7 +164,27 @@ class InStep:
             return self._faded_in(piece)
         if self._due is None or leaves_at is None:
             return piece
-        return self._corrected(piece, leaves_at + self.ahead_s - self._due.when(begins_s) - self._late_s)
+        late_s = leaves_at + self.ahead_s - self._due.when(begins_s) - self._late_s
+        self._far = abs(late_s) > (NEAR_S if self._far else FAR_S)
+        if self._far and self._taken - self._spliced >= APART_S * RATE_HZ and not _is_silent(piece):
+            return self._brought_near(piece, late_s)
+        return self._corrected(piece, late_s)
+
+    def _brought_near(self, piece: bytes, late_s: float) -> bytes:
+        """The piece, and what follows it if that is needed, with up to 20 ms less; or with up to 10 ms more."""
+        wanted_s = min(late_s, LESS_S) if late_s > 0 else min(-late_s, MORE_S)
+        look_s = min(LOOK_S, wanted_s / 4)
+        least, most = round((wanted_s - look_s) * RATE_HZ), round((wanted_s + look_s) * RATE_HZ)
+        while len(piece) < needed(most) * SAMPLE_BYTES and not self.sound.at_end:
+            more = self.sound.read()
+            self._taken += len(more) // SAMPLE_BYTES
+            piece += more
+        if len(piece) < needed(most) * SAMPLE_BYTES:
+            return piece  # its end
+        changed = without(piece, least, most) if late_s > 0 else with_more(piece, least, most)
+        self.corrected += (len(piece) - len(changed)) // SAMPLE_BYTES
+        self._spliced, self._owed = self._taken, 0.0
+        return changed
 
     def _corrected(self, piece: bytes, late_s: float) -> bytes:
         """The piece with a sample less when it is late, one more when it is early."""
@@ -164,7 +194,7 @@ class InStep:
         )
         if not self._correcting or count < FRAME_SAMPLES // 2:
             return piece
-        if abs(late_s) > BEGIN_S and audioop.max(piece, SAMPLE_BYTES) < SILENT_PEAK:
+        if abs(late_s) > BEGIN_S and _is_silent(piece):
             size = min(round(abs(late_s) * RATE_HZ), int(count * IN_SILENCE))
             return self._changed(piece, size if late_s > 0 else -size)
         pace = late_s * PULL_PER_S + self._drift
@@ -180,6 +210,10 @@ class InStep:
     def _changed(self, piece: bytes, size: int) -> bytes:
         self.corrected += size
         return shorter(piece, size) if size > 0 else longer(piece, -size)
+
+
+def _is_silent(piece: bytes) -> bool:
+    return audioop.max(piece, SAMPLE_BYTES) < SILENT_PEAK
 
 
 def shorter(piece: bytes, size: int) -> bytes:

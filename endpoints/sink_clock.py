@@ -3,6 +3,9 @@
 A sink takes a frame when it has room for one, and says how long it is until that one is heard. Both wander by milliseconds with
 what else the machine does; their median is good to 0.1 ms (research/audio §4.3). The stream is never opened or restarted for
 this: it is warm, and one frame is like another.
+
+What is counted are the sink's frames, its own silence among them: a frame that starved moves all after it by 20 ms, known at once.
+When the device itself ran dry nothing of before counts.
 """
 
 from collections import deque
@@ -30,11 +33,19 @@ class SinkClock:
         self.drift = 0.0  # its frames are longer than 20 ms by so many parts
         self._delays: deque[float] = deque(maxlen=WINDOW_FRAMES)  # when each was heard, against an even clock
         self._marks: deque[float] = deque(maxlen=MARKS)
-        self._frames = 0
+        self._frames = 0  # ours
+        self._starved = self._ran_dry = 0
 
-    def wrote(self, heard_at: float) -> None:
-        """`write` came back, and what was written will be heard then, as far as the sink can say."""
-        self._delays.append(heard_at - self._frames * FRAME_S)
+    def wrote(self, heard_at: float, *, starved: int = 0, ran_dry: int = 0) -> None:
+        """`write` came back, and what was written will be heard then, as far as the sink can say.
+
+        :param starved, ran_dry: the sink's, as they are now.
+        """
+        if ran_dry != self._ran_dry:
+            self._delays.clear()
+            self._marks.clear()
+        self._starved, self._ran_dry = starved, ran_dry
+        self._delays.append(heard_at - (self._frames + starved) * FRAME_S)
         self._frames += 1
         if self._frames % MARK_FRAMES == 0:
             self._mark()
@@ -43,14 +54,15 @@ class SinkClock:
         """The card went away; the stream after it is another one."""
         self._delays.clear()
         self._marks.clear()
-        self._frames, self.drift = 0, 0.0
+        self._frames, self._starved, self.drift = 0, 0, 0.0
 
     def next_leaves_at(self) -> float | None:
         """When the first sample of the next frame will be heard, monotonic seconds; None while that is not known."""
         if self._frames < SETTLED_AFTER:
             return None
         behind = (len(self._delays) + 1) / 2  # the median is as old as the middle of the window
-        return median(self._delays) + (self._frames + behind * self.drift) * FRAME_S + self._trim_s
+        card_frames = self._frames + self._starved
+        return median(self._delays) + (card_frames + behind * self.drift) * FRAME_S + self._trim_s
 
     def _mark(self) -> None:
         self._marks.append(median(self._delays))

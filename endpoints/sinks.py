@@ -50,6 +50,16 @@ class Sink(Protocol):
         """Whether the device is away and frames go nowhere."""
         ...
 
+    @property
+    def starved(self) -> int:
+        """Frames of silence that were put between ours because we were late with one: what comes after is heard so much later."""
+        ...
+
+    @property
+    def ran_dry(self) -> int:
+        """Times that the device itself had nothing more to play: what comes after is heard later, by how much only it knows."""
+        ...
+
     def write(self, frame: bytes) -> None:
         """:raises SinkLost: once, when the device goes away."""
         ...
@@ -61,6 +71,7 @@ class Pace:
     """Lets one frame pass every 20 ms, without drift."""
 
     def __init__(self, timer: Timer) -> None:
+        self.ran_dry = 0  # times that it began anew
         self._timer = timer
         self._due = timer.monotonic()
 
@@ -68,6 +79,7 @@ class Pace:
         now = self._timer.monotonic()
         if now - self._due > _BEHIND_S:
             self._due = now
+            self.ran_dry += 1
         elif now < self._due:
             self._timer.sleep(self._due - now)
         self._due += FRAME_S
@@ -82,6 +94,7 @@ class NullSink:
     """Plays to nobody, in real time."""
 
     lost = False
+    starved = 0
 
     def __init__(self, *, timer: Timer = time) -> None:
         self._pace = Pace(timer)
@@ -89,6 +102,10 @@ class NullSink:
     @property
     def latency_s(self) -> float:
         return self._pace.latency_s
+
+    @property
+    def ran_dry(self) -> int:
+        return self._pace.ran_dry
 
     def write(self, frame: bytes) -> None:
         whole(frame)
@@ -102,6 +119,7 @@ class WavSink:
     """Plays into a WAV file, in real time; an old file is overwritten. Killed at any moment, it leaves a valid file."""
 
     lost = False
+    starved = 0
 
     def __init__(self, path: Path, *, timer: Timer = time) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,6 +132,10 @@ class WavSink:
     @property
     def latency_s(self) -> float:
         return self._pace.latency_s
+
+    @property
+    def ran_dry(self) -> int:
+        return self._pace.ran_dry
 
     def write(self, frame: bytes) -> None:
         whole(frame)

@@ -15,6 +15,7 @@ from typing import Any
 
 from audio_assets.pcm import FRAME_SAMPLES, RATE_HZ, SILENT_FRAME
 from endpoints.card_time import CardTime
+from endpoints.real_time import real_time
 from endpoints.sinks import FRAME_S, NoSoundCard, Pace, SinkLost, Timer, log, whole
 
 _REOPEN_EVERY_S = 1.0
@@ -25,6 +26,7 @@ _LOST_AFTER_S = 5.0  # PulseAudio takes 1.7 s to begin
 _AHEAD_S = 0.5  # ALSA's null device takes a thousand times as much as anybody can hear
 _FASTEST = 1.05
 _LONGEST_DELAY_S = 2.0
+_RAN_DRY = 4  # paOutputUnderflow
 _GO_ON = 0  # paContinue
 
 
@@ -33,33 +35,39 @@ class Counter:
 
     def __init__(self, timer: Timer) -> None:
         self.starved = 0  # frames of silence because the voice got no time
+        self.ran_dry = 0  # times that the card had nothing to play because its own thread got none
         self._timer = timer
         self._turn = threading.Condition()
         self._frame: bytes | None = None
         self._waiting = False
         self._card_time = CardTime()
-        self._heard_at = 0.0  # when what is asked for now will be heard
+        self._asked_for = 0.0  # when what is asked for now will be heard
+        self._heard_at = 0.0  # when what was taken last will be
         self._ahead_s, self._asked_at = 0.0, timer.monotonic()
 
-    def asks(self, _recorded: object, _count: int, times: Mapping[str, float], _flags: int) -> tuple[bytes, int]:
+    def asks(self, _recorded: object, _count: int, times: Mapping[str, float], flags: int) -> tuple[bytes, int]:
         """PortAudio's callback, in its thread."""
         self._keep_pace()
         delay_s = times.get("output_buffer_dac_time", 0.0) - times.get("current_time", 0.0)
         with self._turn:
             delay_s = delay_s if 0 < delay_s < _LONGEST_DELAY_S else 0.0
-            self._heard_at = self._card_time.asks(self._timer.monotonic(), delay_s)
+            if flags & _RAN_DRY:
+                self.ran_dry += 1
+                self._card_time.ran_dry()
+            self._asked_for = self._card_time.asks(self._timer.monotonic(), delay_s)
             self._waiting = True
             self._turn.notify_all()
             in_time = self._turn.wait_for(lambda: self._frame is not None, _GIVE_WITHIN_S)
             self._waiting = False
             frame, self._frame = self._frame, None
-        if in_time and frame is not None:
-            return frame, _GO_ON
-        self.starved += 1
+            if in_time and frame is not None:
+                self._heard_at = self._asked_for
+                return frame, _GO_ON
+            self.starved += 1
         return SILENT_FRAME, _GO_ON
 
     def give(self, frame: bytes, *, within_s: float) -> float | None:
-        """Hand over a frame and wait until the next one is asked for: when that will be heard. None: nobody asks."""
+        """Hand over a frame and wait until the next one is asked for: when this one will be heard. None: nobody asks."""
         with self._turn:
             self._frame = frame
             self._turn.notify_all()
@@ -108,22 +116,27 @@ class PyAudioSink:
         """Frames for which the card had to play silence, since it was opened."""
         return self._counter.starved
 
+    @property
+    def ran_dry(self) -> int:
+        """Likewise, since it was opened."""
+        return self._counter.ran_dry
+
     def write(self, frame: bytes) -> None:
         whole(frame)
         if self._stream is None:
             self._pace.wait()
             self._reopen()
             return
-        next_heard_at = self._counter.give(frame, within_s=_LOOK_EVERY_S)
+        heard_at = self._counter.give(frame, within_s=_LOOK_EVERY_S)
         waited_s = _LOOK_EVERY_S
-        while next_heard_at is None:
+        while heard_at is None:
             if waited_s >= _LOST_AFTER_S or not self._is_active():
                 self._let_go()
                 self._reopen_at = self._timer.monotonic() + _REOPEN_EVERY_S
                 raise SinkLost(f"the sound card {self._device or ''} went away")
-            next_heard_at = self._counter.wait(_LOOK_EVERY_S)
+            heard_at = self._counter.wait(_LOOK_EVERY_S)
             waited_s += _LOOK_EVERY_S
-        self._latency_s = max(0.0, next_heard_at - FRAME_S - self._timer.monotonic())
+        self._latency_s = heard_at - self._timer.monotonic()
 
     def close(self) -> None:
         if self._stream is not None:
@@ -141,7 +154,8 @@ class PyAudioSink:
     def _open(self) -> None:
         self._card = self._stream = None
         self._counter = Counter(self._timer)
-        self._card, self._stream = open_card(self._device, self._counter)
+        with real_time():  # PortAudio's thread and the sound server's begin here
+            self._card, self._stream = open_card(self._device, self._counter)
         self._latency_s = float(self._stream.get_output_latency())
 
     def _reopen(self) -> None:

@@ -69,6 +69,14 @@ class AwaitedSink:
     def lost(self) -> bool:
         return self._sink is None or self._sink.lost
 
+    @property
+    def starved(self) -> int:
+        return self._sink.starved if self._sink else 0
+
+    @property
+    def ran_dry(self) -> int:
+        return self._sink.ran_dry if self._sink else 0
+
     def write(self, frame: bytes) -> None:
         """:raises SinkLost: once, when the device goes away after it had come."""
         if self._sink is not None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from audio_assets.pcm import FRAME_BYTES, SILENT_FRAME, amplify, mix, ramp
 from endpoints.in_step import Due, InStep, Line
+from endpoints.real_time import real_time
 from endpoints.sink_clock import SinkClock
 from endpoints.sinks import FRAME_S, Sink, SinkLost, Timer
 from endpoints.track import Readable, Segment, Track
@@ -84,6 +85,7 @@ class Voice:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._taken_at: float | None = None
+        self._starved = sink.starved  # as of the frame that is being written
 
     @property
     def sink_lost(self) -> bool:
@@ -170,6 +172,7 @@ class Voice:
         now = self._timer.monotonic()
         if self._taken_at is not None and now - self._taken_at > FRAME_S:
             self.late_frames += 1
+        self._starved = self._sink.starved
         try:
             self._sink.write(frame)
         except SinkLost as err:
@@ -181,7 +184,8 @@ class Voice:
             tell = []
         self._taken_at = self._timer.monotonic()
         if not self._sink.lost:
-            self._clock.wrote(self._taken_at + self._sink.latency_s)
+            heard_at = self._taken_at + self._sink.latency_s
+            self._clock.wrote(heard_at, starved=self._sink.starved, ran_dry=self._sink.ran_dry)
         for playing, callback in tell:
             self._tell(playing, callback, self._told_at(playing, callback))
 
@@ -232,7 +236,10 @@ class Voice:
         now = self._taken_at or 0.0
         if callback != self._on_started:
             return now
-        return now + self._sink.latency_s if playing.sound.begins_at is None else playing.sound.begins_at
+        if playing.sound.begins_at is None:
+            return now + self._sink.latency_s
+        starved = max(0, self._sink.starved - self._starved)  # silence that the sink had to put before it
+        return playing.sound.begins_at + starved * FRAME_S
 
     def _replace(self, playing: _Playing | None) -> None:
         was, self._current = self._current, playing
@@ -258,12 +265,13 @@ class Voice:
             log.debug("nobody is left to hear about %s", playing.token)
 
     def _run(self) -> None:
-        try:
-            while not self._closing.is_set():
-                self.step()
-            self.step()  # the fade
-        finally:
-            self._sink.close()
+        with real_time():
+            try:
+                while not self._closing.is_set():
+                    self.step()
+                self.step()  # the fade
+            finally:
+                self._sink.close()
 
 
 def _no_line() -> None:

@@ -120,6 +120,7 @@ class Recorder:
 
     latency_s = 0.0
     lost = False
+    starved = ran_dry = 0
 
     def __init__(self) -> None:
         self.given = 0  # frames
@@ -312,6 +313,7 @@ class _Pumping:
 
     lost = False
     latency_s = 0.0
+    starved = ran_dry = 0
 
     def __init__(self, recorder: Recorder, reels: InlineReels) -> None:
         self._recorder, self._reels = recorder, reels

@@ -57,6 +57,20 @@ def test_after_a_gap_its_word_counts_whatever_it_says() -> None:
         assert card.worst(1_000) < 0.0004
 
 
+@pytest.mark.parametrize("gap_s", [0.003, 0.14, 0.4])
+def test_after_a_gap_of_which_the_card_tells_it_is_right_from_the_first_frame_on(gap_s: float) -> None:
+    """Its buffer is empty and fills up at once."""
+    card = Card()
+    card.worst(1_000)
+    card.time.ran_dry()
+    at = card.asked * FRAME_S + gap_s
+    for filled in range(3):
+        assert card.time.asks(at, filled * FRAME_S) == pytest.approx(at + filled * FRAME_S)
+        card.asked += 1
+    card.lost_s = gap_s - 3 * FRAME_S
+    assert card.worst(1_000) < 0.0006
+
+
 def test_what_has_changed_for_good_without_a_gap_is_believed_after_a_while() -> None:
     """Somebody moved the stream to another output."""
     card = Card()

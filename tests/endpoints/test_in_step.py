@@ -8,8 +8,21 @@ from random import Random
 import numpy as np
 import pytest
 
-from audio_assets.pcm import FRAME_BYTES, FRAME_SAMPLES, RATE_HZ, Pcm
-from endpoints.in_step import BEGIN_S, CATCH_UP_S, FASTEST, JUMP_S, Due, longer, shorter
+from audio_assets.pcm import FRAME_BYTES, FRAME_SAMPLES, RATE_HZ, SILENT_FRAME, Pcm
+from endpoints.in_step import (
+    APART_S,
+    BEGIN_S,
+    CATCH_UP_S,
+    FAR_S,
+    FASTEST,
+    JUMP_S,
+    LESS_S,
+    LOOK_S,
+    NEAR_S,
+    Due,
+    longer,
+    shorter,
+)
 from endpoints.sink_clock import SETTLED_AFTER, WINDOW_FRAMES, SinkClock
 from endpoints.sinks import FRAME_S, SinkLost
 from endpoints.time_line import TimeLine
@@ -40,6 +53,7 @@ class Card:
     """
 
     lost = False
+    starved = ran_dry = 0
 
     def __init__(
         self, timer: Timer, *, ppm: float = 0.0, frames: int = 4, jitter_s: float = 0.0, seed: int = 1
@@ -50,17 +64,37 @@ class Card:
         self.breaks = False
         self._began = timer.now
         self._random, self._jitter_s = Random(seed), jitter_s
-        self._written = 0
+        self._written = self._starving = 0
 
     def write(self, frame: bytes) -> None:
         if self.breaks:
             self.breaks = False
             raise SinkLost("unplugged")
         assert len(frame) == FRAME_BYTES
+        self._starves()
         room_at = self._began + (self._written - self.depth + 1) * self.frame_s
+        fills_up = room_at < self.timer.now - self.frame_s / 2
         self.timer.now = max(self.timer.now, room_at + self._random.uniform(0, self._jitter_s))
+        heard_in_s = self.heard_at(len(self.played) // 2) - self.timer.now
+        self.latency_s = heard_in_s if fills_up else (self.depth - 1) * FRAME_S
         self.played += frame
         self._written += 1
+
+    def starve(self, frames: int) -> None:
+        """With the next frame the writer comes so many too late, and the card puts silence in front of it."""
+        self._starving += frames
+
+    def run_dry(self, seconds: float) -> None:
+        """It has played all it had, and then nothing for so long: its buffer is empty and fills up at once."""
+        self.timer.now = self.heard_at(len(self.played) // 2) + seconds
+        self._began = self.timer.now - self._written * self.frame_s
+        self.ran_dry += 1
+
+    def _starves(self) -> None:
+        self.starved += self._starving
+        self._written += self._starving
+        self.played += SILENT_FRAME * self._starving
+        self._starving = 0
 
     def close(self) -> None: ...
 
@@ -176,17 +210,81 @@ def test_what_begins_too_late_leaves_out_as_much_as_it_may_and_is_in_step() -> N
     assert speaker.told[0][2] == pytest.approx(speaker.timer.now, abs=0.1), "and it has begun at once"
 
 
-def test_what_may_leave_nothing_out_begins_with_its_first_sample_and_comes_into_step_slowly() -> None:
+def test_what_may_leave_nothing_out_begins_with_its_first_sample_and_is_in_step_after_two_seconds() -> None:
     speaker = Speaker()
     at = speaker.timer.now - 0.01
     speaker.voice.play("o-1", Counting(), at=at)
     speaker.steps(5)
-    late_s = speaker.off_s(at)
-    assert late_s == pytest.approx(0.01 + speaker.card.depth * FRAME_S, abs=0.02)
-    speaker.steps(50 * 60)
-    assert late_s - speaker.off_s(at) == pytest.approx(60 * FASTEST, rel=0.05)
-    speaker.steps(50 * 200)
-    assert abs(speaker.off_s(at)) <= BEGIN_S
+    assert speaker.off_s(at) == pytest.approx(0.01 + speaker.card.depth * FRAME_S, abs=0.02)
+    speaker.steps(50 * 2)
+    assert abs(speaker.off_s(at)) < NEAR_S
+    speaker.steps(50 * 10)
+    assert abs(speaker.off_s(at)) <= BEGIN_S + 1 / RATE_HZ
+
+
+@pytest.mark.parametrize("starved", [1, 2, 5])
+@pytest.mark.parametrize("jitter_s", [0.0, 0.002])
+def test_after_starved_frames_it_is_in_step_again_within_a_second_and_a_half(starved: int, jitter_s: float) -> None:
+    speaker = Speaker(jitter_s=jitter_s)
+    at = speaker.timer.now + 0.3
+    speaker.voice.play("o-1", Counting(), at=at)
+    speaker.steps(50 * 5)
+    speaker.card.starve(starved)
+    speaker.steps(2)
+    assert speaker.off_s(at) > starved * FRAME_S - LESS_S - LOOK_S - 0.003, "it is no more than one piece nearer"
+    healed_after = next(frame for frame in range(500) if _stepped(speaker) and abs(speaker.off_s(at)) < NEAR_S)
+    assert healed_after * FRAME_S <= 0.3 + 0.25 * starved
+    worst = max(abs(speaker.off_s(at)) for _ in range(200) if _stepped(speaker))
+    assert worst < 0.0015 + jitter_s / 2, "and it stays so"
+
+
+@pytest.mark.parametrize("gap_s", [0.007, 0.05, 0.2])
+@pytest.mark.parametrize("jitter_s", [0.0, 0.002])
+def test_after_its_card_ran_dry_it_is_in_step_again_within_seconds(gap_s: float, jitter_s: float) -> None:
+    speaker = Speaker(jitter_s=jitter_s)
+    at = speaker.timer.now + 0.3
+    speaker.voice.play("o-1", Counting(), at=at)
+    speaker.steps(50 * 5)
+    speaker.card.run_dry(gap_s)
+    speaker.steps(1)
+    assert speaker.off_s(at) == pytest.approx(gap_s, abs=0.003)
+    healed_after = next(frame for frame in range(500) if _stepped(speaker) and abs(speaker.off_s(at)) < NEAR_S)
+    assert healed_after * FRAME_S <= 0.5 + gap_s / LESS_S * APART_S * 1.2
+    worst = max(abs(speaker.off_s(at)) for _ in range(200) if _stepped(speaker))
+    assert worst < 0.0015 + jitter_s / 2, "and it stays so"
+
+
+@pytest.mark.parametrize("frame", range(12))
+def test_what_begins_right_after_a_gap_begins_at_its_instant_and_says_so(frame: int) -> None:
+    for dry_s, starved in ((0.13, 0), (0.0, 3)):
+        speaker = Speaker()
+        at = speaker.timer.now + 0.5
+        speaker.voice.play("o-1", Counting(), at=at)
+        speaker.steps(frame)
+        speaker.card.starve(starved)
+        if dry_s:
+            speaker.card.run_dry(dry_s)
+        speaker.steps(60)
+        assert abs(speaker.off_s(at)) <= 1 / RATE_HZ
+        assert speaker.told[0][2] == pytest.approx(at, abs=1 / RATE_HZ)
+
+
+def test_a_sound_whose_first_frame_the_card_waited_for_is_said_to_begin_when_it_does() -> None:
+    speaker = Speaker()
+    at = math.ceil(speaker.timer.now * 50) / 50 + 0.5
+    speaker.voice.play("o-1", Counting(), at=at)
+    while not speaker.told:
+        speaker.card.starve(2)
+        speaker.steps(1)
+    first = int(np.flatnonzero(speaker.heard)[0])
+    heard_at = speaker.card.heard_at(first)
+    assert speaker.told[0][2] == pytest.approx(heard_at, abs=2 / RATE_HZ)
+    assert heard_at > at + FRAME_S
+
+
+def _stepped(speaker: Speaker) -> bool:
+    speaker.steps(1)
+    return True
 
 
 def test_what_begins_much_too_late_stays_so() -> None:
@@ -266,10 +364,23 @@ def test_a_small_correction_of_the_time_is_followed_by_at_most_so_many_samples_a
     at = speaker.timer.now + 0.3
     speaker.voice.play("o-1", Counting(), at=at)
     speaker.steps(100)
-    speaker.line = TimeLine(speaker.timer.now, round((speaker.timer.now - BEGIN + 0.05) * 1e6))
+    speaker.line = TimeLine(speaker.timer.now, round((speaker.timer.now - BEGIN + 0.9 * FAR_S) * 1e6))
     for second in range(1, 30):
         speaker.steps(50)
         assert 0 >= speaker.off_s(at) >= -second * FASTEST - 1e-4
+
+
+def test_a_larger_one_is_followed_at_once_and_by_no_more_than_it_is() -> None:
+    speaker = Speaker()
+    at = speaker.timer.now + 0.3
+    speaker.voice.play("o-1", Counting(), at=at)
+    speaker.steps(100)
+    speaker.line = TimeLine(speaker.timer.now, round((speaker.timer.now - BEGIN + 0.05) * 1e6))
+    speaker.steps(50 * 2)
+    assert speaker.off_s(at) == pytest.approx(-0.05, abs=NEAR_S)
+    speaker.line = TimeLine(speaker.timer.now, round((speaker.timer.now - BEGIN) * 1e6))
+    speaker.steps(50 * 3)
+    assert speaker.off_s(at) == pytest.approx(0, abs=NEAR_S)
 
 
 def test_nobody_knows_when_a_fresh_stream_is_heard_so_what_has_an_instant_sounds_at_once() -> None:

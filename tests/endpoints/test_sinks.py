@@ -183,7 +183,7 @@ def test_a_card_gets_what_is_written_and_says_when_it_will_be_heard(monkeypatch:
         assert not writing.done(), "the card has no room for another yet"
         asking = threads.submit(asked, sink._counter, delay_s=0.093)
         writing.result(5)
-        assert sink.latency_s == pytest.approx(0.073), "what was written before that is heard 20 ms earlier"
+        assert sink.latency_s == pytest.approx(0.08), "as the card said when it took it"
         second = threads.submit(sink.write, SILENT_FRAME)
         assert asking.result(5) == (SILENT_FRAME, 0)
         assert sink.starved == 0
@@ -203,6 +203,39 @@ def test_a_card_that_waited_in_vain_plays_silence_and_the_frame_is_not_lost(monk
         assert got == LOUD_FRAME
         asked(sink._counter)
         writing.result(5)
+
+
+def test_after_silence_in_place_of_a_late_frame_it_still_says_when_each_was_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From the one that it took until the next one it asks for may lie any number of starved ones."""
+    monkeypatch.setattr(sound_card, "open_card", lambda device, counter: (FakeCard(), FakeStream()))
+    timer = FakeTimer()
+    sink = PyAudioSink(timer=timer)
+    counter = sink._counter
+    with ThreadPoolExecutor(1) as threads:
+        giving = threads.submit(counter.give, LOUD_FRAME, within_s=5)
+        while asked(counter)[0] == SILENT_FRAME:
+            timer.now += FRAME_S
+        heard_at = timer.now + 0.08
+        while not giving.done():
+            timer.now += FRAME_S
+            asked(counter)
+        assert giving.result() == pytest.approx(heard_at)
+
+
+def test_a_card_that_ran_dry_says_so_and_is_believed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sound_card, "_GIVE_WITHIN_S", 0.0)
+    timer = FakeTimer()
+    counter = Counter(timer)
+    for _ in range(200):
+        timer.now += FRAME_S
+        asked(counter, delay_s=0.06)
+    timer.now += 0.25
+    counter.asks(None, FRAME_SAMPLES, {"current_time": 5.0, "output_buffer_dac_time": 5.0}, 4)
+    assert (counter.ran_dry, counter._asked_for) == (1, timer.now)
+    asked(counter, delay_s=0.02)
+    assert counter._asked_for == pytest.approx(timer.now + 0.02)
 
 
 def test_a_device_that_takes_all_it_can_get_is_held_to_real_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,7 @@ class Recording:
     """A sink that keeps what it is given, as fast as it may."""
 
     latency_s = 0.0
+    starved = ran_dry = 0
 
     def __init__(self) -> None:
         self.frames = bytearray()

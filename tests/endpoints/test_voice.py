@@ -40,6 +40,8 @@ class FakeTimer:
 class FakeSink:
     """Keeps what it is given; may be told that its device is gone."""
 
+    starved = ran_dry = 0
+
     def __init__(self, timer: FakeTimer, *, latency_s: float = 0.0) -> None:
         self.frames: list[bytes] = []
         self.lost, self.latency_s, self.closed = False, latency_s, False
