@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from broadcast.domain.conference.media import EngineEvent
 from broadcast.domain.conference.model import Conference
 from broadcast.domain.officers import Officer, Role
 from broadcast.service.conference.bookings import Bookings
 from broadcast.service.conference.doors import Doors
+from broadcast.service.conference.media import Media
+from broadcast.service.conference.reconciler import Reconciler
 from broadcast.service.conference.rooms import Conferences
 from broadcast.service.estate import Estate
+from broadcast.service.health import Health
 from broadcast.service.ports import Account
 from tests.conference.hall import CITY, T0, TOWNS, plan
 from tests.conference.paper import PaperEngine
@@ -60,12 +64,45 @@ class Council:
         self.doors = Doors(clock=self.clock, store=self.store, conferences=self.conferences)
         self.bookings = Bookings(clock=self.clock, store=self.store, estate=self.estate, conferences=self.conferences)
 
+        self.health = Health(self.clock.now_ms)
+        self.said: list[tuple[str, str, str]] = []
+        self.reconciler = Reconciler(
+            clock=self.clock,
+            engine=self.engine,
+            conferences=self.conferences,
+            health=self.health,
+            sound_of=lambda sha256: f"{sha256}.opus",
+            renegotiate=lambda conference, site: self.said.append((conference, site, "renegotiate")),
+        )
+        self.media = Media(
+            clock=self.clock,
+            engine=self.engine,
+            conferences=self.conferences,
+            tell=lambda conference, site, message: self.said.append((conference, site, str(message["type"]))),
+            started=self.reconciler.forget,
+        )
+
+    def _hear(self, event: EngineEvent) -> None:
+        """Of the services as they are now: a restart of the server makes others."""
+        self.media.hear(event)
+
+    async def settle(self) -> None:
+        """What was heard becomes state, and what changed reaches the engine."""
+        await self.media.drain()
+        await self.media.tick()
+        await self.conferences.tick()
+        await self.reconciler.step()
+        await self.media.drain()
+        await self.reconciler.step()
+
     async def begin(self) -> None:
         await self.store.write(lambda tx: tx.areas.replace(TREE))
         for one in (BOSS, TOWN, OTHER, LOOKER):
             await self.store.write(lambda tx, one=one: tx.accounts.add(Account(one, "")))  # type: ignore[misc]
         await self.estate.load()
         await self.conferences.load()
+        await self.engine.start(self._hear)
+        await self.settle()
 
     async def start(self, **changes: object) -> Conference:
         return await self.conferences.start(plan(**changes), by=BOSS, call=False)

@@ -252,9 +252,13 @@ class EngineStats:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A (new) engine is there, with nothing in it: everything has to be said again and every site has to negotiate again."""
+    """An engine is there. A fresh one has nothing in it: everything has to be said again, every site negotiates again.
+
+    :param fresh: False: it has outlived a restart of the server and still carries its rooms (Janus, claimed sessions).
+    """
 
     generation: int
+    fresh: bool = True
 
 
 @dataclass(frozen=True, slots=True)

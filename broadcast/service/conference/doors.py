@@ -2,24 +2,26 @@
 
 import logging
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
 from broadcast.clock import Clock
 from broadcast.domain.conference import roster
 from broadcast.domain.conference.acting import Actor
-from broadcast.domain.conference.errors import BadTicket, NotYours, UnknownConference
+from broadcast.domain.conference.errors import BadTicket, ConferenceOver, NotYours, UnknownConference
 from broadcast.domain.conference.model import Conference, Site
-from broadcast.domain.conference.states import CALLED, LeftBy
+from broadcast.domain.conference.states import CALLED, LeftBy, Status
 from broadcast.domain.conference.tickets import LIVES_MS, SECRET_BYTES, SeatKey, Ticket, hashed, take
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
 from broadcast.domain.rights import Verb, holds, may
 from broadcast.service.conference.rooms import Conferences
-from broadcast.service.ports import ActRow, Store, Tx
+from broadcast.service.ports import ActRow, Store, StoreUnavailable, Tx
 from endpoints.area_codes import covers
 
 log = logging.getLogger(__name__)
 
+LINE_S = 15.0  # a line that breaks is back by then, or the site is gone (research/conference.md §4.1)
 KEEP_MS = 600_000  # used and expired tickets, so that a replay is known as one
 MOST_WRONG, WRONG_WITHIN_MS = 20, 60_000  # of one address; then it is not even looked up
 
@@ -48,6 +50,8 @@ class Doors:
     def __init__(self, *, clock: Clock, store: Store, conferences: Conferences) -> None:
         self._clock, self._store, self._conferences = clock, store, conferences
         self._wrong: dict[str, list[int]] = {}
+        self._lines: dict[tuple[str, str], int] = {}
+        self._lost: dict[tuple[str, str], float] = {}
 
     async def ticket(self, conference: str, site: str, *, by: Officer) -> tuple[str, Ticket]:
         """A secret that admits one browser to that seat within 60 s, for a link or a QR code.
@@ -131,6 +135,33 @@ class Doors:
             return roster.ring(now, site, now_ms) if now.site(site).status in CALLED else now
 
         return await self._conferences.change(conference, change)
+
+    # ---- lines: whose browser is connected to us -------------------------------------------------------------------------------
+
+    def line_open(self, conference: str, site: str) -> None:
+        """One more connection of that site."""
+        self._lines[conference, site] = self._lines.get((conference, site), 0) + 1
+        self._lost.pop((conference, site), None)
+
+    def line_closed(self, conference: str, site: str) -> None:
+        left = self._lines.pop((conference, site), 1) - 1
+        if left > 0:
+            self._lines[conference, site] = left
+
+    async def tick(self) -> None:
+        """Whoever is in, or waits, and has had no line for 15 s is gone; call about once a second."""
+        now = self._clock.monotonic()
+        there = {
+            (one.id, site.id)
+            for one in self._conferences.live
+            for site in one.sites
+            if (site.is_in or site.status is Status.ON_HOLD) and not site.feed
+        }
+        self._lost = {key: self._lost.get(key, now) for key in there - self._lines.keys()}
+        for (conference, site), since in list(self._lost.items()):
+            if now - since >= LINE_S:
+                with suppress(ConferenceOver, StoreUnavailable):
+                    await self.gone(conference, site)
 
     def ringing(self, by: Officer) -> list[tuple[Conference, Site]]:
         """The seats that this officer is called to now."""

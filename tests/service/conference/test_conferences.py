@@ -203,6 +203,28 @@ async def test_an_officer_is_rung_for_its_own_area_alone() -> None:
         assert there.conferences.now(conference.id).site(A).status is Status.DISCONNECTED
 
 
+async def test_who_has_no_line_for_fifteen_seconds_is_gone_also_after_a_restart_of_the_server() -> None:
+    async with council() as there:
+        conference = (await there.start()).id
+        await there.sit(conference, A, B)
+        there.doors.line_open(conference, A)
+        there.doors.line_open(conference, A)  # a second page; closing it leaves the first
+        there.doors.line_closed(conference, A)
+        await there.doors.tick()
+        there.clock.advance(14.9)
+        await there.doors.tick()
+        assert there.conferences.now(conference).is_in(B)
+        there.clock.advance(0.1)
+        await there.doors.tick()
+        assert [one.id for one in there.conferences.now(conference).sites if one.is_in] == [A]
+        there.make()
+        await there.conferences.load()
+        await there.doors.tick()
+        there.clock.advance(15)
+        await there.doors.tick()
+        assert not there.conferences.now(conference).is_in(A)
+
+
 # ---- blueprints and reservations ----------------------------------------------------------------------------------------------
 
 
