@@ -41,7 +41,7 @@ export const PAGES: readonly Page[] = [
   { name: "assets", path: "assets", group: "prepare", load: () => import("./pages/assets/AssetsPage.vue"), fallback: "/sounds" },
   { name: "drills", path: "drills", group: "prepare", load: () => import("./pages/drills/DrillsPage.vue") },
   { name: "speakers", path: "speakers", group: "look", keys: "g e", load: () => import("./pages/speakers/SpeakersPage.vue") },
-  { name: "statistics", path: "statistics", group: "look", load: coming },
+  { name: "statistics", path: "statistics", group: "look", load: () => import("./pages/statistics/StatisticsPage.vue") },
   { name: "audit", path: "audit", group: "look", needs: ["read_audit"], load: () => import("./pages/audit/AuditPage.vue") },
   { name: "area", path: "areas/:code", load: () => import("./pages/wall/AreaPage.vue") },
   { name: "officers", path: "officers", group: "manage", load: () => import("./pages/users/OfficersPage.vue") },

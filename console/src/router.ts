@@ -20,7 +20,7 @@ export const router = createRouter({
       component: TheShell,
       children: [...inside, { path: ":rest(.*)*", name: "lost", component: () => import("./pages/LostPage.vue"), meta: { title: "nav.lost" } }],
     },
-    { path: "/screen", name: "screen", component: () => import("./pages/screen/ScreenPage.vue"), meta: { title: "nav.screen" } },
+    { path: "/screen", name: "screen", component: () => import("./pages/screen/ScreenPage.vue"), meta: { title: "nav.screen", open: true } },
     { path: "/m/:rest(.*)*", name: "phone", component: () => import("./pages/phone/PhonePage.vue"), meta: { title: "nav.phone" } },
     { path: "/:rest(.*)*", redirect: "/console/" },
   ],
