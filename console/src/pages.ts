@@ -47,7 +47,7 @@ export const PAGES: readonly Page[] = [
   { name: "officers", path: "officers", group: "manage", load: () => import("./pages/users/OfficersPage.vue") },
   { name: "policies", path: "policies", group: "manage", load: () => import("./pages/users/PoliciesPage.vue") },
   { name: "shifts", path: "shifts", group: "manage", load: () => import("./pages/shifts/ShiftsPage.vue") },
-  { name: "help", path: "help", group: "about", load: coming },
+  { name: "help", path: "help", group: "about", load: () => import("./pages/help/HelpPage.vue") },
   { name: "about", path: "about", group: "about", load: () => import("./pages/AboutPage.vue") },
 ];
 
