@@ -22,7 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # The types of the API come from its document, the words of its states from the texts of the server.
 SERVER_TEXTS = ("broadcast/web/texts/zh-CN.toml", "broadcast/web/texts/en.toml")
-SOURCES = ("console", "docs/openapi.json", *SERVER_TEXTS)
+# The microphone is one script for the server's own page and for the console.
+MICROPHONE = tuple(f"broadcast/web/static/live_{name}.js" for name in ("booth", "sound", "worklet"))
+SOURCES = ("console", "docs/openapi.json", *SERVER_TEXTS, *MICROPHONE)
 WORDS = (
     *(
         "look",

@@ -6,7 +6,7 @@ import { defineConfig } from "vite";
 export default defineConfig({
   base: "/console/",
   plugins: [vue(), Components({ resolvers: [ElementPlusResolver({ importStyle: "css" })], dts: false, dirs: [] })],
-  resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
+  resolve: { alias: { "@live": new URL("../broadcast/web/static", import.meta.url).pathname, "@": new URL("./src", import.meta.url).pathname } },
   define: {
     __VUE_OPTIONS_API__: true, // Element Plus still has parts that need it
     __VUE_PROD_DEVTOOLS__: false,

@@ -28,6 +28,7 @@ TYPES = {
     "icon.svg": "image/svg+xml",
     "live.css": "text/css",
     "live.js": "text/javascript",
+    "live_booth.js": "text/javascript",
     "live_sound.js": "text/javascript",
     "live_worklet.js": "text/javascript",
 }
