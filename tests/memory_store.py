@@ -183,6 +183,9 @@ class _Speakers:
     def all(self) -> Sequence[Speaker]:
         return [speaker for _, speaker in sorted(self.rows.items())]
 
+    def get(self, speaker: str) -> Speaker | None:
+        return self.rows.get(speaker)
+
     def add(self, speakers: Iterable[Speaker]) -> None:
         for speaker in speakers:
             _add(self.rows, speaker.id, speaker)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from broadcast.domain.broadcasts import Fault
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.errors import BroadcastError, Overtaken
 from broadcast.domain.officers import Grant, Officer, Role, Verb
 from broadcast.domain.rights import BROADCASTING, GRANTABLE, RIGHTS, STARTS
 from endpoints.area_codes import covers
@@ -125,12 +125,12 @@ class LastAdministrator(BroadcastError):
         super().__init__(f"{name} is the last administrator here")
 
 
-class AccountChanged(BroadcastError):
+class AccountChanged(Overtaken):
     """Somebody has changed the account since it was read."""
 
-    def __init__(self, name: str, revision: int) -> None:
-        self.name, self.revision = name, revision
-        super().__init__(f"{name} is at revision {revision} now; read it again")
+    def __init__(self, name: str, revision: int, by: str = "", at_ms: int = 0) -> None:
+        self.name = name
+        super().__init__(f"{name} has been changed", revision, by, at_ms)
 
 
 class UnknownInvitation(BroadcastError):

@@ -11,7 +11,7 @@ from enum import StrEnum
 from broadcast.domain.approval_policy import AtDeadline, Source
 from broadcast.domain.broadcasts import Fault, InvalidRequest, Sound, StartBroadcast
 from broadcast.domain.commands import command_text
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.errors import BroadcastError, Overtaken
 from endpoints.protocol import Level
 
 LEAST_REASON, MOST_REASON = 2, 300
@@ -113,12 +113,12 @@ class AuthorGone(BroadcastError):
         super().__init__(f"{author}, who asked for {approval}, has no account any more; nothing was sent")
 
 
-class PolicyChanged(BroadcastError):
+class PolicyChanged(Overtaken):
     """Somebody has saved the policy since it was read."""
 
-    def __init__(self, policy: str, revision: int) -> None:
-        self.policy, self.revision = policy, revision
-        super().__init__(f"policy {policy} is at revision {revision} now; read it again")
+    def __init__(self, policy: str, revision: int, by: str = "", at_ms: int = 0) -> None:
+        self.policy = policy
+        super().__init__(f"policy {policy} has been changed", revision, by, at_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from broadcast.domain.broadcasts import Fault
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.errors import BroadcastError, Overtaken
 
 MAX_BYTES = 32_768
 MAX_DRAFTS = 30  # of one officer; the oldest gives way to a new one
@@ -20,12 +20,12 @@ class UnknownDraft(BroadcastError):
         super().__init__(f"there is no draft {draft}")
 
 
-class DraftChanged(BroadcastError):
+class DraftChanged(Overtaken):
     """The same officer has gone on with it in another window."""
 
-    def __init__(self, draft: str, revision: int) -> None:
-        self.draft, self.revision = draft, revision
-        super().__init__(f"draft {draft} is at revision {revision} now; read it again")
+    def __init__(self, draft: str, revision: int, by: str = "", at_ms: int = 0) -> None:
+        self.draft = draft
+        super().__init__(f"draft {draft} has been changed in another window", revision, by, at_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.broadcasts import MAX_AREAS, MAX_SPEAKERS, Fault, check_targets, day_of
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.errors import BroadcastError, Overtaken
 from endpoints.area_codes import covers
 
 MAX_NAME = 40
@@ -21,12 +21,12 @@ class UnknownGroup(BroadcastError):
         super().__init__(f"there is no group {group}")
 
 
-class GroupChanged(BroadcastError):
+class GroupChanged(Overtaken):
     """Somebody has changed it meanwhile; nothing was overwritten."""
 
-    def __init__(self, group: str, revision: int) -> None:
-        self.group, self.revision = group, revision
-        super().__init__(f"group {group} is at revision {revision} now")
+    def __init__(self, group: str, revision: int, by: str = "", at_ms: int = 0) -> None:
+        self.group = group
+        super().__init__(f"group {group} has been changed", revision, by, at_ms)
 
 
 @dataclass(frozen=True, slots=True)

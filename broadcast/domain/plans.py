@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from broadcast.domain.broadcasts import Fault, StartBroadcast
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.errors import BroadcastError, Overtaken
 from broadcast.domain.templates import Filling
 from endpoints.area_codes import covers
 
@@ -24,12 +24,12 @@ class UnknownPlan(BroadcastError):
         super().__init__(f"there is no plan {plan}")
 
 
-class SavedPlanChanged(BroadcastError):
+class SavedPlanChanged(Overtaken):
     """Somebody has saved the plan since it was read."""
 
-    def __init__(self, plan: str, revision: int) -> None:
-        self.plan, self.revision = plan, revision
-        super().__init__(f"plan {plan} is at revision {revision} now; read it again")
+    def __init__(self, plan: str, revision: int, by: str = "", at_ms: int = 0) -> None:
+        self.plan = plan
+        super().__init__(f"plan {plan} has been changed", revision, by, at_ms)
 
 
 class OwnPlan(BroadcastError):

@@ -9,7 +9,7 @@ from datetime import date, time
 from enum import StrEnum
 
 from broadcast.domain.areas import AreaTree, minimal_cover
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.errors import BroadcastError, Overtaken
 from broadcast.domain.officers import level_of
 from endpoints.area_codes import significant
 from endpoints.protocol import Band, Level, Part, Resume, Tone
@@ -260,9 +260,9 @@ class UnknownProgramme(BroadcastError):
         super().__init__(f"there is no programme {programme}")
 
 
-class ProgrammeChanged(BroadcastError):
+class ProgrammeChanged(Overtaken):
     """Someone else has saved it since it was read."""
 
-    def __init__(self, programme: str, revision: int) -> None:
-        self.programme, self.revision = programme, revision
-        super().__init__(f"programme {programme} has been changed; it is at revision {revision} now")
+    def __init__(self, programme: str, revision: int, by: str = "", at_ms: int = 0) -> None:
+        self.programme = programme
+        super().__init__(f"programme {programme} has been changed", revision, by, at_ms)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.broadcasts import Fault, day_of
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.errors import BroadcastError, Overtaken
 from endpoints.arbitration import EMERGENCY_PERCENT
 from endpoints.area_codes import is_area_code
 
@@ -23,12 +23,12 @@ class UnknownSpeaker(BroadcastError):
         super().__init__(f"there is no speaker {speaker}")
 
 
-class SpeakerChanged(BroadcastError):
+class SpeakerChanged(Overtaken):
     """Somebody has changed it meanwhile; nothing was overwritten."""
 
-    def __init__(self, speaker: str, revision: int) -> None:
-        self.speaker, self.revision = speaker, revision
-        super().__init__(f"speaker {speaker} is at revision {revision} now")
+    def __init__(self, speaker: str, revision: int, by: str = "", at_ms: int = 0) -> None:
+        self.speaker = speaker
+        super().__init__(f"speaker {speaker} has been changed", revision, by, at_ms)
 
 
 @dataclass(frozen=True, slots=True)

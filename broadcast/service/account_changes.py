@@ -39,6 +39,7 @@ from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.officers import AreaNotGranted, Grant, Officer, Role, RoleNotGranted, Verb
 from broadcast.domain.rights import holds, may
 from broadcast.service.account_acts import Done, carry_out, grant_facts
+from broadcast.service.changers import changer_of
 from broadcast.service.officers import OfficerExists, Officers, account_of
 from broadcast.service.passwords import Hasher, faults_of
 from broadcast.service.ports import ActRow, Store, Tx
@@ -47,6 +48,7 @@ from broadcast.service.sessions import digest_of
 from broadcast.service.tokens import new_token
 
 Kind = ChangeKind
+CHANGES = ("confirm change", "change alone", "disable", "enable", "take grant back", "add officer")  # acts of accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,9 @@ class AccountChanges:
             account = account_of(tx, wanted.name)
             may(by, Verb.MANAGE_OFFICERS, areas=[account.officer.area])
             if account.revision != revision:
-                raise AccountChanged(wanted.name, account.revision)
+                raise AccountChanged(
+                    wanted.name, account.revision, *changer_of(tx, wanted.name, *CHANGES, now_ms=self._clock.now_ms())
+                )
             facts = {**_officer_facts(wanted), "revision": str(revision)}
             facts |= {f"was_{key}": value for key, value in _officer_facts(account.officer).items()}
             return self._change(Kind.ALTER, wanted.name, [account.officer.area, wanted.area], facts, by=by)

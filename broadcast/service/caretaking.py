@@ -11,12 +11,15 @@ from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.officers import Officer
 from broadcast.domain.rights import Verb, holds, may
 from broadcast.domain.speakers import Speaker, SpeakerChanged, Wish, check_result, check_wish
+from broadcast.service.changers import changer_of
 from broadcast.service.estate import Estate
-from broadcast.service.ports import ActRow
+from broadcast.service.ports import ActRow, Tx
 
 MOST_AT_ONCE = 1_000
 USUAL_ROLL_MIN, LONGEST_ROLL_MIN = 60, 7 * 24 * 60
 MAX_REASON = 200
+TRIES = 3
+ACTS = ("set speaker", "revoke speaker", "enrol", "register speaker")  # by which its revision grows
 
 
 class Caretaking:
@@ -44,9 +47,7 @@ class Caretaking:
         if faults := check_wish(wish, self._estate.tree, now_ms=now_ms) or check_result(wanted):
             raise InvalidRequest(faults)
         may(by, Verb.MANAGE_ESTATE, areas=[wanted.area], now_ms=now_ms)
-        if revision != was.revision:
-            raise SpeakerChanged(speaker, was.revision)
-        await self._save([(was, wanted)], wish, by=by, now_ms=now_ms)
+        await self._save([(replace(was, revision=revision), wanted)], wish, by=by, now_ms=now_ms)
         return self._estate.speaker(speaker)
 
     async def change_all(self, speakers: Sequence[str], wish: Wish, *, by: Officer) -> list[Speaker]:
@@ -54,6 +55,14 @@ class Caretaking:
 
         :raises InvalidRequest: with every speaker that it can't be done for; nothing was changed.
         """
+        for _ in range(TRIES):
+            try:
+                return await self._change_all(speakers, wish, by=by)
+            except SpeakerChanged:  # this instant, by somebody else: the same wish on what it is now
+                await self._estate.load()
+        return await self._change_all(speakers, wish, by=by)
+
+    async def _change_all(self, speakers: Sequence[str], wish: Wish, *, by: Officer) -> list[Speaker]:
         now_ms = self._clock.now_ms()
         chosen = self.chosen(speakers, Verb.MANAGE_ESTATE, by=by)
         if wish.name is not None:
@@ -179,8 +188,16 @@ class Caretaking:
         return one
 
     async def _save(self, changed: Iterable[tuple[Speaker, Speaker]], wish: Wish, *, by: Officer, now_ms: int) -> None:
-        fresh = [wanted for was, wanted in changed if wanted is not was]
+        pairs = list(changed)
+        fresh = [wanted for was, wanted in pairs if wanted.revision != was.revision]
+
+        def first(tx: Tx) -> None:
+            for was, _ in pairs:
+                if (there := tx.speakers.get(was.id)) is not None and there.revision != was.revision:
+                    changer = changer_of(tx, was.id, *ACTS, now_ms=now_ms)
+                    raise SpeakerChanged(was.id, there.revision, *changer)
+
+        acts = [ActRow(now_ms, by.name, "set speaker", one.id, wish.said) for one in fresh]
+        await self._estate.save(fresh, acts, first=first)
         if fresh:
-            acts = [ActRow(now_ms, by.name, "set speaker", one.id, wish.said) for one in fresh]
-            await self._estate.save(fresh, acts)
             self._on_change()

@@ -43,7 +43,7 @@ class Drafts:
         def work(tx: Tx) -> None:
             was = tx.drafts.get(by.name, name)
             if (was.revision if was else 0) != revision:
-                raise DraftChanged(name, was.revision if was else 0)
+                raise DraftChanged(name, was.revision, by.name, was.saved_at_ms) if was else DraftChanged(name, 0)
             for old in tx.drafts.of(by.name)[MAX_DRAFTS - 1 :] if was is None else ():
                 tx.drafts.drop(by.name, old.name)
             tx.drafts.save(draft)

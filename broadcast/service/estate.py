@@ -77,16 +77,23 @@ class Estate:
         await self.load()
 
     async def save(
-        self, speakers: Iterable[Speaker], acts: Iterable[ActRow], also: Callable[[Tx], None] | None = None
+        self,
+        speakers: Iterable[Speaker],
+        acts: Iterable[ActRow],
+        also: Callable[[Tx], None] | None = None,
+        first: Callable[[Tx], None] | None = None,
     ) -> None:
         """Keep speakers as they are now with the acts that made them so, all in one transaction; who may is settled.
 
         :param also: what belongs into the same transaction.
+        :param first: what is asked in it before anything is kept; what it raises leaves everything as it was.
         :raises UnknownSpeaker: one of them was never taken in; nothing was changed.
         """
         speakers, acts = tuple(speakers), tuple(acts)
 
         def work(tx: Tx) -> None:
+            if first is not None:
+                first(tx)
             for one in speakers:
                 tx.speakers.save(one)
             for act in acts:

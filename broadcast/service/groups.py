@@ -10,6 +10,7 @@ from broadcast.domain.broadcasts import Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.groups import MAX_GROUPS, Group, GroupChanged, UnknownGroup, check_group, expanded
 from broadcast.domain.officers import Officer
 from broadcast.domain.rights import Verb, may
+from broadcast.service.changers import changer_of
 from broadcast.service.estate import Estate
 from broadcast.service.ports import ActRow, Store, Tx
 from endpoints.area_codes import covers
@@ -55,7 +56,7 @@ class Groups:
             was = _seen(tx.groups.get(group.id), group.id, by)
             may(by, Verb.MANAGE_ESTATE, areas=[was.owner], now_ms=now_ms)
             if was.revision != group.revision:
-                raise GroupChanged(group.id, was.revision)
+                raise _overtaken(tx, was, now_ms)
             now = replace(group, revision=was.revision + 1)
             tx.groups.save(now)
             tx.acts.add(ActRow(now_ms, by.name, "change group", now.id, now.name))
@@ -72,7 +73,7 @@ class Groups:
             was = _seen(tx.groups.get(group), group, by)
             may(by, Verb.MANAGE_ESTATE, areas=[was.owner], now_ms=now_ms)
             if was.revision != revision:
-                raise GroupChanged(group, was.revision)
+                raise _overtaken(tx, was, now_ms)
             tx.groups.drop(group)
             tx.acts.add(ActRow(now_ms, by.name, "drop group", group, was.name))
 
@@ -107,6 +108,10 @@ class Groups:
             raise InvalidRequest([Fault("owner", "unknown-area", (("area", group.owner),))])
         if faults := check_group(group, self._estate.tree, homes, now_ms=now_ms):
             raise InvalidRequest(faults)
+
+
+def _overtaken(tx: Tx, was: Group, now_ms: int) -> GroupChanged:
+    return GroupChanged(was.id, was.revision, *changer_of(tx, was.id, "add group", "change group", now_ms=now_ms))
 
 
 def _seen(found: Group | None, group: str, by: Officer) -> Group:

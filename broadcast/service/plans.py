@@ -177,7 +177,7 @@ class Plans:
     def _newest(self, name: str, by: Officer, revision: int) -> PlanVersion:
         newest = self.get(name, by=by).newest
         if newest.revision != revision:
-            raise SavedPlanChanged(name, newest.revision)
+            raise _overtaken(newest)
         if newest.retired:
             raise UnknownPlan(name)
         return newest
@@ -229,8 +229,14 @@ class Plans:
 
 def _must_be_newest(tx: Tx, plan: str, revision: int) -> None:
     known = tx.plans.of(plan)
-    if not known or known[-1].revision != revision:
-        raise SavedPlanChanged(plan, known[-1].revision if known else 0)
+    if not known:
+        raise SavedPlanChanged(plan, 0)
+    if known[-1].revision != revision:
+        raise _overtaken(known[-1])
+
+
+def _overtaken(newest: PlanVersion) -> SavedPlanChanged:
+    return SavedPlanChanged(newest.plan.id, newest.revision, newest.saved_by, newest.saved_at_ms)
 
 
 def _inside_broadcast(fault: Fault) -> Fault:

@@ -88,7 +88,8 @@ class ApprovalPolicy:
         def work(tx: Tx) -> None:
             newest = tx.policies.newest(NAME)
             if (newest.revision if newest else 0) != revision:
-                raise PolicyChanged(NAME, newest.revision if newest else 0)
+                at = newest or PolicyRow(NAME, 0, 0, "", "")
+                raise PolicyChanged(NAME, at.revision, at.saved_by, at.saved_at_ms)
             tx.policies.add(row)
             tx.acts.add(ActRow(now_ms, by.name, "change policy", NAME, str(row.revision)))
 

@@ -18,7 +18,7 @@ from broadcast.domain.calendar import MAX_ENTRIES, DayEntry, check_entries
 from broadcast.domain.conflicts import Preview, preview
 from broadcast.domain.day_grid import Slot, day_slots
 from broadcast.domain.day_heard import Piece, day_heard
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.errors import BroadcastError, Overtaken
 from broadcast.domain.occurrences import LONGEST_MS, is_over, next_start_ms
 from broadcast.domain.officers import Officer, Verb
 from broadcast.domain.programme_boards import Overfull, Plan, overfull
@@ -42,6 +42,7 @@ from broadcast.service.estate import Estate
 from broadcast.service.health import Health
 from broadcast.service.live_ports import SourceRules
 from broadcast.service.once import OnceKey
+from broadcast.service.own_days import days_revision, next_days
 from broadcast.service.ports import ActRow, KeptAnswer, SpeechFailed, Store, StoreUnavailable, Tx
 from broadcast.service.programme_boards import ProgrammeBoards
 from broadcast.service.programme_sounds import MissingFile, ProgrammeSounds
@@ -56,12 +57,12 @@ DAY_MS = 86_400_000
 PREVIEW_DAYS = 366  # a whole year from its first time on, whichever year it is
 
 
-class PlanChanged(BroadcastError):
+class PlanChanged(Overtaken):
     """Someone else has saved the plan of this area since it was read."""
 
-    def __init__(self, area: str, revision: int) -> None:
-        self.area, self.revision = area, revision
-        super().__init__(f"the plan of {area} has been changed; it is at revision {revision} now")
+    def __init__(self, area: str, revision: int, by: str = "", at_ms: int = 0) -> None:
+        self.area = area
+        super().__init__(f"the plan of {area} has been changed", revision, by, at_ms)
 
 
 class ProgrammeBoardFull(BroadcastError):
@@ -225,9 +226,11 @@ class Programmes:
         version = PlanVersion(replace(plan, fallback=part), revision + 1, now_ms, by.name)
 
         def work(tx: Tx) -> None:
-            newest = {one.plan.area: one.revision for one in tx.programmes.plans()}.get(plan.area, 0)
-            if newest != revision:
-                raise PlanChanged(plan.area, newest)
+            newest = {one.plan.area: one for one in tx.programmes.plans()}.get(plan.area)
+            if newest is None and revision != 0:
+                raise PlanChanged(plan.area, 0)
+            if newest is not None and newest.revision != revision:
+                raise PlanChanged(plan.area, newest.revision, newest.saved_by, newest.saved_at_ms)
             tx.programmes.add_plan(version)
             tx.acts.add(ActRow(now_ms, by.name, "plan area", plan.area, f"revision {version.revision}"))
 
@@ -239,10 +242,11 @@ class Programmes:
         """The newest of each area."""
         return {one.plan.area: one for one in await self._store.read(lambda tx: tx.programmes.plans())}
 
-    async def set_days(self, entries: Sequence[DayEntry], *, by: Officer) -> None:
+    async def set_days(self, entries: Sequence[DayEntry], *, by: Officer, revision: int) -> int:
         """The operator's own holidays and make-up workdays, the whole table; it stands above what was announced.
 
-        :raises InvalidRequest, AreaNotGranted, RoleNotGranted, StoreUnavailable: nothing was stored.
+        :return: its new revision.
+        :raises DaysChanged, InvalidRequest, AreaNotGranted, RoleNotGranted, StoreUnavailable: nothing was stored.
         """
         self._may_plan(by, *(city.code for city in self._estate.tree.cities))
         if faults := check_entries(entries):
@@ -250,6 +254,7 @@ class Programmes:
         now_ms, wanted = self._clock.now_ms(), {entry.day: entry for entry in entries}
 
         def work(tx: Tx) -> None:
+            next_days(tx, revision, by=by.name, now_ms=now_ms)
             there = {entry.day: entry for entry in tx.programmes.days()}
             for day in there.keys() - wanted.keys():
                 tx.programmes.drop_day(day)
@@ -260,6 +265,7 @@ class Programmes:
 
         await self._store.write(work)
         await self._renew()
+        return revision + 1
 
     async def set_day(self, day: date, entry: DayEntry | None, *, by: Officer) -> None:
         """What the operator says of one day, None: nothing; what stands of other days stays. :raises: as `set_days`."""
@@ -269,6 +275,7 @@ class Programmes:
         now_ms = self._clock.now_ms()
 
         def work(tx: Tx) -> None:
+            next_days(tx, days_revision(tx), by=by.name, now_ms=now_ms)  # who has the whole table open learns of it
             if entry is None:
                 tx.programmes.drop_day(day)
             elif len({one.day for one in tx.programmes.days()} | {day}) > MAX_ENTRIES:
@@ -281,9 +288,9 @@ class Programmes:
         await self._store.write(work)
         await self._renew()
 
-    async def days(self) -> Sequence[DayEntry]:
-        """The operator's own, in order."""
-        return await self._store.read(lambda tx: tx.programmes.days())
+    async def days(self) -> tuple[Sequence[DayEntry], int]:
+        """The operator's own, in order, and the revision of the table."""
+        return await self._store.read(lambda tx: (tx.programmes.days(), days_revision(tx)))
 
     # ---- questions ------------------------------------------------------------------------------------------------------
 
@@ -445,7 +452,8 @@ class Programmes:
                 tx.answers.add(by.name, once.key, KeptAnswer(once.body_hash, answer, version.saved_at_ms))
             newest = tx.programmes.get(programme.id)
             if newest is not None and newest.programme.revision != revision:
-                raise ProgrammeChanged(programme.id, newest.programme.revision)
+                at = newest.programme.revision
+                raise ProgrammeChanged(programme.id, at, newest.saved_by, newest.saved_at_ms)
             tx.programmes.add(version)
             tx.acts.add(ActRow(version.saved_at_ms, by.name, verb, programme.id, programme.title))
             return None

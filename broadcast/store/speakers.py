@@ -50,6 +50,11 @@ class Speakers:
         rows = self._session.execute(select(*SpeakerRecord.__table__.columns).order_by(SpeakerRecord.id))
         return [Speaker(*row) for row in rows]
 
+    def get(self, speaker: str) -> Speaker | None:
+        columns = SpeakerRecord.__table__.columns
+        row = self._session.execute(select(*columns).where(SpeakerRecord.id == speaker)).first()
+        return None if row is None else Speaker(*row)
+
     def add(self, speakers: Iterable[Speaker]) -> None:
         """:raises StoreRefused: an id is taken."""
         _ADD(self._session.connection(), [astuple(speaker) for speaker in speakers])

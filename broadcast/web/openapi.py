@@ -263,6 +263,8 @@ def _served(one: Operation, authenticate: Authenticate) -> Callable[[web.Request
         call = Call(request, None if one.public else await authenticate(request))
         if call.who is not None:
             must_hold_one(call.who, one.verbs, now_ms=call.services.clock.now_ms())
+        if one.versioned:
+            _ = call.revision  # before the body: who does not say what it starts from is told so whatever it sends
         values: dict[str, BaseModel] = {}
         if one.query is not None:
             try:

@@ -21,7 +21,7 @@ from broadcast.domain.accounts import (
 from broadcast.domain.areas import BadAreaTable, UnknownArea
 from broadcast.domain.assets import AnotherSound, AssetInUse, OwnUpload, SameFile, UnknownAsset
 from broadcast.domain.broadcasts import AlreadyOver, HigherLevel, InvalidRequest, UnknownBroadcast
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.errors import BroadcastError, Overtaken
 from broadcast.domain.live import BadSound, LiveBusy, LiveOver, LiveOverBudget, MicrophoneOpen, NoSource, UnknownLive
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
 from broadcast.domain.programmes import ProgrammeChanged, UnknownProgramme
@@ -42,6 +42,7 @@ from broadcast.service.officers import (
     WrongPin,
 )
 from broadcast.service.once import KeyReused
+from broadcast.service.own_days import DaysChanged
 from broadcast.service.ports import NoRoom, SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable, UploadTooLarge
 from broadcast.service.previews import TooManyPreviews
 from broadcast.service.programmes import PlanChanged, ProgrammeBoardFull
@@ -70,7 +71,7 @@ from broadcast.web.errors import (
 from broadcast.web.governance_problems import GOVERNANCE
 from broadcast.web.uploads import UploadBroken
 from broadcast.web.watch_problems import WATCH
-from broadcast.web.words import Words
+from broadcast.web.words import Words, rfc3339
 
 S = HTTPStatus
 PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
@@ -141,6 +142,8 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     TownshipBusy: (S.TOO_MANY_REQUESTS, "township-busy"),
     UnknownProgramme: (S.NOT_FOUND, "unknown-programme"),
     ProgrammeChanged: (S.PRECONDITION_FAILED, "programme-changed"),
+    Overtaken: (S.PRECONDITION_FAILED, "overtaken"),
+    DaysChanged: (S.PRECONDITION_FAILED, "days-changed"),
     PlanChanged: (S.PRECONDITION_FAILED, "plan-changed"),
     RevisionNeeded: (S.PRECONDITION_REQUIRED, "revision-needed"),
     ProgrammeBoardFull: (S.CONFLICT, "programme-board-full"),
@@ -213,11 +216,22 @@ def problem(err: BroadcastError, words: Words) -> web.Response:
 def problem_body(err: BroadcastError, words: Words) -> dict[str, Any]:
     """What RFC 9457 says of it; `title` in the officer's language, `detail` the sentence of the error itself."""
     status, slug = _problem(type(err))
-    body = {**facts_of(err), "type": f"/problems/{slug}", "title": title_of(err, words), "status": int(status)}
+    body = {
+        **_changer_of(err),
+        **facts_of(err),
+        "type": f"/problems/{slug}",
+        "title": title_of(err, words),
+        "status": int(status),
+    }
     body["detail"] = str(err)
     if isinstance(err, InvalidRequest):
         body["errors"] = faults_of(err, words)
     return body
+
+
+def _changer_of(err: BroadcastError) -> dict[str, Any]:
+    """When a 412 knows who was faster, it says when."""
+    return {"changed_at": rfc3339(err.changed_ms) if err.changed_ms else None} if isinstance(err, Overtaken) else {}
 
 
 def _problem(kind: type[BroadcastError]) -> tuple[HTTPStatus, str]:

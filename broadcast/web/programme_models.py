@@ -485,3 +485,10 @@ class DayOut(BaseModel):
 
 class DaysOut(BaseModel):
     items: list[DayOut]
+
+
+class OwnDaysOut(BaseModel):
+    """`revision` is what If-Match names."""
+
+    items: list[DayOut]
+    revision: int

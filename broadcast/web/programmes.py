@@ -17,6 +17,7 @@ from broadcast.domain.officers import AreaNotGranted, RoleNotGranted, Verb
 from broadcast.domain.programme_checks import EARLIEST, LATEST
 from broadcast.domain.programme_versions import Version
 from broadcast.domain.programmes import ProgrammeChanged, UnknownProgramme
+from broadcast.service.own_days import DaysChanged
 from broadcast.service.ports import SpeechFailed
 from broadcast.service.programmes import PREVIEW_DAYS, PlanChanged, ProgrammeBoardFull, Saved
 from broadcast.service.reach import place_of
@@ -32,6 +33,7 @@ from broadcast.web.programme_models import (
     DaysIn,
     DaysOut,
     OwnDayIn,
+    OwnDaysOut,
     PreviewOut,
     ProgrammeIn,
     ProgrammeOut,
@@ -216,16 +218,29 @@ async def list_days(call: Call, query: DaysQuery) -> DaysOut:
 
 
 @api.get("/calendar-days/own")
-async def list_own_days(call: Call) -> DaysOut:
-    """The operator's own table."""
-    found = await call.services.programmes.days()
-    return DaysOut(items=[DayOut(day=e.day, kind=e.kind.value, name=e.name, says=Says.OPERATOR.value) for e in found])
+async def list_own_days(call: Call) -> OwnDaysOut:
+    """The operator's own table; the ETag is what If-Match names."""
+    found, revision = await call.services.programmes.days()
+    call.headers["ETag"] = f'"{revision}"'
+    items = [DayOut(day=e.day, kind=e.kind.value, name=e.name, says=Says.OPERATOR.value) for e in found]
+    return OwnDaysOut(items=items, revision=revision)
 
 
-@api.put("/calendar-days/own", status=204, errors=(AreaNotGranted, RoleNotGranted), verb=Verb.PLAN_PROGRAMME)
-async def set_own_days(call: Call, body: DaysIn) -> None:
-    """Replace the operator's own table: holidays and make-up workdays above what was announced. The county's duty alone."""
-    await call.services.programmes.set_days([entry.entry() for entry in body.entries], by=call.officer)
+@api.put(
+    "/calendar-days/own",
+    versioned=True,
+    errors=(DaysChanged, AreaNotGranted, RoleNotGranted),
+    verb=Verb.PLAN_PROGRAMME,
+)
+async def set_own_days(call: Call, body: DaysIn) -> RevisionOut:
+    """Replace the operator's own table: holidays and make-up workdays above what was announced. The county's duty alone.
+
+    If-Match "0" at first.
+    """
+    entries = [entry.entry() for entry in body.entries]
+    revision = await call.services.programmes.set_days(entries, by=call.officer, revision=call.revision)
+    call.headers["ETag"] = f'"{revision}"'
+    return RevisionOut(revision=revision)
 
 
 @api.put("/calendar-days/own/{day}", status=204, errors=DAYS, verb=Verb.PLAN_PROGRAMME)

@@ -307,13 +307,13 @@ async def test_the_operators_holiday_takes_a_workday_programme_off_the_board() -
         plan = there.services.programmes
         tomorrow = (beijing(there.clock.now_ms()) + timedelta(days=1)).date()
         pattern = Pattern((time(12),), date(2020, 1, 1), rule=DayRule.WORKDAYS)
-        await plan.set_days([DayEntry(tomorrow, DayKind.WORKDAY, "")], by=CHIEF)
+        await plan.set_days([DayEntry(tomorrow, DayKind.WORKDAY, "")], by=CHIEF, revision=0)
         await plan.add(replace(daily(), pattern=pattern), by=DUTY)
         assert tomorrow in {beijing(o.not_before_ms).date() for o in boards_of(there, CITY)[-1].orders}
-        await plan.set_days([DayEntry(tomorrow, DayKind.HOLIDAY, "县庆")], by=CHIEF)
+        await plan.set_days([DayEntry(tomorrow, DayKind.HOLIDAY, "县庆")], by=CHIEF, revision=1)
         assert tomorrow not in {beijing(o.not_before_ms).date() for o in boards_of(there, CITY)[-1].orders}
         with pytest.raises(AreaNotGranted):
-            await plan.set_days([], by=TOWN_DUTY)
+            await plan.set_days([], by=TOWN_DUTY, revision=2)
 
 
 async def test_the_preview_names_who_wins_and_stores_nothing() -> None:

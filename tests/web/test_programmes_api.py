@@ -202,14 +202,16 @@ async def test_the_days_are_told_with_who_says_so() -> None:
     async with desk() as (there, client):
         key = await auth(there, CHIEF)
         own = {"entries": [{"day": "2026-12-25", "kind": "holiday", "name": "县庆"}]}
-        assert (await client.put(f"{API}/calendar-days/own", json=own, headers=key)).status == 204
+        assert (await client.put(f"{API}/calendar-days/own", json=own, headers=key | {"If-Match": '"0"'})).status == 200
         days = await (await client.get(f"{API}/calendar-days?first=2026-10-01&last=2026-12-25", headers=key)).json()
         by_day = {one["day"]: (one["kind"], one["name"], one["says"]) for one in days["items"]}
         assert by_day["2026-12-25"] == ("holiday", "县庆", "operator")
         assert by_day["2026-10-01"][0::2] == ("holiday", "announced")
         assert (await client.get(f"{API}/calendar-days?first=2026-10-01&last=2029-10-01", headers=key)).status == 422
         wrong = {"entries": [{"day": "2026-12-25", "kind": "holiday", "name": ""}]}
-        assert (await client.put(f"{API}/calendar-days/own", json=wrong, headers=key)).status == 422
+        assert (
+            await client.put(f"{API}/calendar-days/own", json=wrong, headers=key | {"If-Match": '"1"'})
+        ).status == 422
         assert len((await (await client.get(f"{API}/calendar-days/own", headers=key)).json())["items"]) == 1
 
 
