@@ -1,10 +1,8 @@
 """The care of speakers over the API: settings, secrets, codes, groups, tests and the list of the morning."""
 
-import io
 from collections import Counter
 from typing import Annotated, Literal
 
-import segno
 from pydantic import Field
 
 from broadcast.domain.areas import UnknownArea
@@ -51,6 +49,7 @@ from broadcast.web.care_models import (
 )
 from broadcast.web.models import AreaCode, In
 from broadcast.web.openapi import PREFIX, Api, Call
+from broadcast.web.qr import drawn
 from broadcast.web.session import address_of, is_secure
 from broadcast.web.words import rfc3339
 from endpoints.protocol import Fault
@@ -59,7 +58,6 @@ api = Api()
 
 MANAGING: tuple[type[BroadcastError], ...] = (RoleNotGranted, AreaNotGranted)
 ONE: tuple[type[BroadcastError], ...] = (UnknownSpeaker, *MANAGING)
-QR_SCALE, QR_BORDER = 6, 3
 
 
 class CareQuery(In):
@@ -217,15 +215,13 @@ async def make_enrolment(call: Call, body: EnrolIn) -> CodeOut:
     )
     server = f"{'https' if is_secure(call.request) else 'http'}://{call.request.host}"
     text = care.invite(server, shown(code))
-    svg = io.BytesIO()
-    segno.make(text, error="m").save(svg, kind="svg", scale=QR_SCALE, border=QR_BORDER, xmldecl=False)
     call.headers["Location"] = f"{PREFIX}/enrolments/{made.id}"
     return CodeOut(
         enrolment=_enrolment(call, made),
         code=shown(code),
         server=server,
         keys=care.keys_print,
-        qr=svg.getvalue().decode(),
+        qr=drawn(text),
     )
 
 

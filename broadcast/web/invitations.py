@@ -3,6 +3,8 @@
 A link to one carries the code behind `#`, which no browser sends and no log sees.
 """
 
+from urllib.parse import quote
+
 from pydantic import BaseModel, Field
 
 from broadcast.domain.accounts import UnknownInvitation
@@ -13,7 +15,8 @@ from broadcast.web.account_changes import AskedOut
 from broadcast.web.models import In
 from broadcast.web.officers import AccountIn
 from broadcast.web.openapi import Api, Call
-from broadcast.web.session import OfficerOut, address_of
+from broadcast.web.qr import drawn
+from broadcast.web.session import OfficerOut, address_of, is_secure
 from broadcast.web.words import rfc3339
 
 api = Api()
@@ -52,6 +55,13 @@ class InvitationOut(BaseModel):
         )
 
 
+class InvitedOut(AskedOut):
+    """`link` and `qr` (SVG) hold the code: told once, for whoever is invited."""
+
+    link: str
+    qr: str
+
+
 class InvitationsOut(BaseModel):
     items: list[InvitationOut]
 
@@ -72,10 +82,13 @@ async def list_invitations(call: Call) -> InvitationsOut:
 
 
 @api.post("/invitations", status=201, errors=(RoleNotGranted, AreaNotGranted, OfficerExists), verb=Verb.MANAGE_OFFICERS)
-async def invite(call: Call, body: InvitationIn) -> AskedOut:
+async def invite(call: Call, body: InvitationIn) -> InvitedOut:
     """Invite somebody: `secret` is the code, told once; it works when a second person has confirmed."""
     wanted = Officer(body.name, body.title, body.role, body.area, exercise_only=body.exercise_only)
-    return AskedOut.of(await call.services.admission.changes.invite(wanted, by=call.officer))
+    asked = AskedOut.of(await call.services.admission.changes.invite(wanted, by=call.officer))
+    server = f"{'https' if is_secure(call.request) else 'http'}://{call.request.host}"
+    link = f"{server}/console/invitation#{quote(asked.secret, safe='')}"
+    return InvitedOut(**asked.model_dump(), link=link, qr=drawn(link))
 
 
 @api.delete(

@@ -21,6 +21,7 @@ from broadcast.service.ports import Account
 from broadcast.web.account_changes import AskedOut
 from broadcast.web.models import In
 from broadcast.web.openapi import Api, Call
+from broadcast.web.qr import drawn
 from broadcast.web.session import give_cookies, sign_in, token_of
 from broadcast.web.words import rfc3339
 
@@ -129,10 +130,11 @@ class FactorIn(In):
 
 
 class FactorOut(BaseModel):
-    """The secret for the application on the telephone, also as the text of a QR code."""
+    """The secret for the application on the telephone, also as the text of a QR code and as that code (SVG)."""
 
     secret: str
     uri: str
+    qr: str
 
 
 class RecoveryOut(BaseModel):
@@ -240,7 +242,7 @@ async def begin_factor(call: Call, body: ProofIn) -> FactorOut:
     _must_be_own(call)
     await call.services.officers.check_password(token_of(call.request), body.password)
     secret, uri = await call.services.officers.factors.begin(call.officer.name)
-    return FactorOut(secret=secret, uri=uri)
+    return FactorOut(secret=secret, uri=uri, qr=drawn(uri))
 
 
 @api.put("/officers/{officer}/second-factor", errors=(UnknownOfficer, NoSecondFactor, WrongCode), verb=Verb.OWN_ACCOUNT)

@@ -8,11 +8,9 @@
 
 import { computed, nextTick, ref, shallowRef, type Ref } from "vue";
 import { Problem } from "@/api/problem";
-import { api, must } from "@/api/client";
-import { useSession } from "@/stores/session";
 import { useProblem } from "./useProblem";
 
-/** A version as the server has it. `by`, `at`: who saved it and when, as far as the server says. */
+/** A version as the server has it. `by`, `at`: who saved it and when, where the 412 itself does not say. */
 export interface Version<Form> {
   form: Form;
   tag: string; // its ETag
@@ -89,8 +87,6 @@ export function useVersioned<Form extends object, Saved = unknown>(how: {
   fetch: () => Promise<Version<Form>>;
   /** @throws Problem: 412 when there is a newer version than that with this tag. */
   send: (form: Form, tag: string) => Promise<Saved>;
-  /** The record's name in the audit trail, for whoever may read it: where the version itself doesn't say who saved it. */
-  subject?: () => string;
 }) {
   const { run, problem, busy, clear } = useProblem();
   const form = ref(copy(FRESH)) as Ref<Form>;
@@ -115,26 +111,14 @@ export function useVersioned<Form extends object, Saved = unknown>(how: {
   /** Start from the newest version; what is in the form is given up. */
   const load = () => run(async () => begin(await how.fetch()));
 
-  async function who(version: Version<Form>): Promise<{ by: string; at: string | null }> {
-    if (version.by || !how.subject || !useSession().may("read_audit")) return { by: version.by ?? "", at: version.at ?? null };
-    try {
-      const found = await must(api.GET("/api/v1/audit", { params: { query: { subject: how.subject(), limit: 1 } } }));
-      return { by: found.items[0]?.officer ?? "", at: found.items[0]?.at ?? null };
-    } catch (err) {
-      if (!(err instanceof Problem)) throw err;
-      return { by: "", at: null };
-    }
-  }
-
-  async function meet(): Promise<void> {
+  async function meet(late: Problem): Promise<void> {
     const newest = await how.fetch();
     const { merged, taken, clashes: found } = merge(base, form.value, newest.form);
-    const { by, at } = await who(newest);
     base = copy(newest.form);
     tag = newest.tag;
     form.value = merged;
     clashes.value = found;
-    conflict.value = { by, at, taken };
+    conflict.value = { by: String(late.facts["changed_by"] ?? "") || (newest.by ?? ""), at: (late.facts["changed_at"] as string | null | undefined) ?? newest.at ?? null, taken };
     await nextTick();
     document.querySelector<HTMLElement>("[data-test=version-conflict]")?.focus();
   }
@@ -153,7 +137,7 @@ export function useVersioned<Form extends object, Saved = unknown>(how: {
         return saved;
       } catch (err) {
         if (!(err instanceof Problem) || err.status !== 412) throw err;
-        await meet(); // said by VersionConflict, not as a refusal
+        await meet(err); // said by VersionConflict, not as a refusal
         return undefined;
       }
     });
