@@ -6,6 +6,9 @@ What counts, and why:
   mixed or resampled) in runs of four and more. One sample at the top is a loud recording, a flat top is a lost one. Half a second
   of such tenths refuses the file; less is noted. A lossy coder rounds flat tops off, so in its files a tenth also counts when it
   stands above −4 dBFS, which a sound that is whole does not reach.
+* *turned down after it was clipped*: likewise, with the loudest level of the whole file in the place of full scale, in files that
+  keep every sample in 16 bits and more; fewer round a quiet top flat, and so does a coder. What is flat from end to end is a square
+  tone, which is meant so.
 * *silent*: a tenth of a second that lies more than 36 dB below the loudness of the whole, so below −54 dBFS once it stands at
   −18 LUFS: no horn makes that audible. Inside, a silence is refused when it is longer than the recipe allows; at the edges it is
   taken away but for a tenth of a second. A constant offset is no level.
@@ -35,8 +38,13 @@ SOFTEST_LUFS = -48.0  # 30 dB of gain would bring up the noise
 CLIPPED_SHARE = 0.01
 CLIPPED_REFUSED_MS = 500
 _RUN = 4
+_LOWER_RUN_S = 1 / 6_000  # a top of a tone of 50 Hz is round over so long in 16 bits
+_LOWEST_TOP = 10 ** (-20 / 20)
+_SAME_TOP = 0.98
+_SQUARE_SHARE = 0.8
 _DENSE_RMS = 10 ** (-4 / 20)
 _LOSSLESS = ("pcm_", "flac", "alac", "wmalossless")
+_FINE = ("pcm_s16", "pcm_s24", "pcm_s32", "pcm_f", "flac", "alac")
 _TOP = 0.99995  # of full scale; the largest 16-bit sample is 0.99997
 _LOUDEST = 1e4  # a float sample of +80 dBFS is no sound
 _EDGE_KEPT_STEPS = 1
@@ -129,6 +137,8 @@ class _Ear:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._tenths: Counter[int] = Counter()  # thousandths of a tenth of a second that lie within flat tops
+        self._lower: list[tuple[float, int, int]] = []  # flat tops below full scale: level, tenth, thousandths of it
+        self._top = 0.0  # the largest sample, of full scale
         self._at_s = 0.0
         self._seen = 0
 
@@ -140,6 +150,11 @@ class _Ear:
 
     def clipped_ms(self) -> int:
         """:raises Refused: too much of it."""
+        lower: Counter[int] = Counter()
+        for level, tenth, share in self._lower:
+            if level >= _SAME_TOP * self._top:
+                lower[tenth] += share
+        self._tenths.update({tenth: share for tenth, share in lower.items() if share < 1_000 * _SQUARE_SHARE})
         tenths = sorted(tenth for tenth, share in self._tenths.items() if share >= 1_000 * CLIPPED_SHARE)
         total_ms = len(tenths) * STEP_MS
         if total_ms >= CLIPPED_REFUSED_MS:
@@ -160,17 +175,30 @@ class _Ear:
         low, high = _full_scale(data.dtype)
         if data.dtype.kind == "f" and not self._source.codec.startswith(_LOSSLESS):
             self._look_for_density(data, frame)
-        if data.max(initial=0) < high and data.min(initial=0) > low:
-            return
-        at_top = (data >= high) | (data <= low)
-        flat = at_top[:, _RUN - 1 :].copy()
-        for shift in range(_RUN - 1):
-            flat &= at_top[:, shift : shift - _RUN + 1]
-        tenth_samples = frame.sample_rate / 10
-        worst = flat.sum(axis=0) if channels == 1 else flat.max(axis=0)
-        at = np.flatnonzero(worst) + self._at_s * frame.sample_rate
+        most, least = data.max(initial=0), data.min(initial=0)
+        if most >= high or least <= low:
+            self._top = 1.0
+            for tenth, share in self._flat((data >= high) | (data <= low), _RUN, frame.sample_rate):
+                self._tenths[tenth] += share
+        elif self._source.codec.startswith(_FINE):
+            level = max(float(most) / high, float(least) / low)
+            self._top = max(self._top, level)
+            if level < max(_LOWEST_TOP, _SAME_TOP * self._top):
+                return
+            run = max(_RUN, round(_LOWER_RUN_S * frame.sample_rate))
+            near = np.abs(data) >= _SAME_TOP * max(float(most), -float(least))
+            at_top = near & ((data == most) | (data == least))
+            self._lower += [(level, tenth, share) for tenth, share in self._flat(at_top, run, frame.sample_rate)]
+
+    def _flat(self, at_top: NDArray[np.bool_], run: int, rate_hz: int) -> Iterator[tuple[int, int]]:
+        """Tenths of a second, and thousandths of each in runs of so many samples and more."""
+        flat = at_top[:, run - 1 :].copy()
+        for shift in range(run - 1):
+            flat &= at_top[:, shift : at_top.shape[1] - run + 1 + shift]
+        tenth_samples = rate_hz / 10
+        at = np.flatnonzero(flat.any(axis=0)) + self._at_s * rate_hz
         for tenth, count in zip(*np.unique((at / tenth_samples).astype(np.int64), return_counts=True), strict=True):
-            self._tenths[int(tenth)] += round(1_000 * (int(count) + 1) / tenth_samples)
+            yield int(tenth), round(1_000 * (int(count) + 1) / tenth_samples)
 
     def _look_for_density(self, data: NDArray[Any], frame: AudioFrame) -> None:
         """Frame by frame, each for its share of the tenth in which it begins."""

@@ -178,6 +178,8 @@ async def _demo(settings: Settings, count: int) -> None:
             typer.echo(
                 f"  silent test: begun; {broken} has a broken amplifier, {server.address}/api/v1/estate/morning names it"
             )
+            if settings.rules.quiet_from == settings.rules.quiet_until:
+                typer.echo("  quiet hours are off here, so that its programme is heard at any hour")
             typer.echo(f"  break a speaker: lianbo fault silent s-130281001001-1 --control {control}")
             typer.echo(f"Desk: {server.address}   user: {FIRST_OFFICER}   password: {password}   (Ctrl-C ends it)")
             await stopping.wait()

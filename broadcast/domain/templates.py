@@ -297,7 +297,7 @@ def ending_of(broadcast: Broadcast, *, issuer: str, place: str, utc_offset: time
     epoch = datetime(1970, 1, 1)  # noqa: DTZ001  local time as words
     sent = epoch + timedelta(milliseconds=broadcast.order.issued_at_ms) + utc_offset
     at = f"{sent.month}月{sent.day}日{sent.hour}时{sent.minute}分"
-    what = broadcast.headline or "警报"
+    what = _named(broadcast)
     return Ending(
         Worded(f"解除：{what}"[:80], f"{issuer}通知。{place}，{at}发布的{what}，现在解除。请大家恢复正常生产生活。"),
         Worded(
@@ -305,6 +305,14 @@ def ending_of(broadcast: Broadcast, *, issuer: str, place: str, utc_offset: time
             f"{issuer}更正。{place}，{at}发布的{what}有误，现予更正。请大家不要惊慌，不要按原内容行动，请等待新的通知。",
         ),
     )
+
+
+def _named(broadcast: Broadcast) -> str:
+    """What it was, without any of what it asked for: a correction must not say again what it corrects."""
+    if broadcast.headline and not broadcast.text.strip().startswith(broadcast.headline):
+        return broadcast.headline
+    severity, kind = broadcast.order.severity, broadcast.order.kind
+    return f"{LEVELS.get(severity, '')}{'警报' if kind is Kind.EMERGENCY else '通知'}"
 
 
 # ---- reading ------------------------------------------------------------------------------------------------------------------

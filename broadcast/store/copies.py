@@ -81,7 +81,7 @@ def _copy_sqlite(source: Path, target: Path) -> None:
 
 
 def _verify_sqlite(file: Path, expected: Mapping[int, bytes]) -> Copied:
-    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True)) as reading:
+    with contextlib.closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as reading:
         faults = [row[0] for row in reading.execute("PRAGMA integrity_check(5)") if row[0] != "ok"]
         faults += [f"a row of {row[0]} points nowhere" for row in reading.execute("PRAGMA foreign_key_check")][:5]
         if faults:

@@ -157,6 +157,28 @@ def test_loud_is_not_clipped(kind: str) -> None:
     assert taken(made(voice(4, peak=0.999), kind))[0].clipped_ms == 0
 
 
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+@pytest.mark.parametrize("gain", [0.9, 0.5, 0.25])
+def test_what_was_turned_down_after_it_was_clipped_is_refused_too(kind: str, gain: float) -> None:
+    overdriven = np.clip(voice(2, peak=3.0), -1, 1)
+    err = refused(made(np.float32(gain) * joined(voice(4, peak=0.6), overdriven, voice(4, peak=0.6)), kind))
+    assert err.code is Refusal.CLIPPED
+    (start, end) = err.facts["spans"][0][0], err.facts["spans"][-1][1]
+    assert 4_000 <= start <= 4_300 and 5_600 <= end <= 6_100
+
+
+@pytest.mark.parametrize("hz", [50, 60, 100, 440])
+@pytest.mark.parametrize("peak", [0.2, 0.7])
+def test_a_low_pure_tone_is_round_at_its_top(hz: float, peak: float) -> None:
+    tone = np.asarray(peak * np.sin(2 * np.pi * hz * np.arange(3 * 44_100) / 44_100), np.float32)
+    assert taken(made(tone))[0].clipped_ms == 0
+
+
+def test_a_square_tone_is_meant_so() -> None:
+    square = np.asarray(0.5 * np.sign(np.sin(2 * np.pi * 500 * np.arange(3 * 44_100) / 44_100 + 0.01)), np.float32)
+    assert taken(made(square))[0].clipped_ms == 0
+
+
 def test_one_channel_that_is_clipped_is_enough() -> None:
     both = np.stack([voice(4), np.clip(voice(4, peak=3.0), -1, 1)])
     assert refused(made(both)).code is Refusal.CLIPPED

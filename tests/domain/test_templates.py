@@ -276,3 +276,25 @@ def test_the_end_of_an_alert_and_its_correction_name_what_they_end() -> None:
     assert "解除" in ending.all_clear.text
     assert "更正" in ending.correction.text
     assert "解除" not in ending.correction.text
+
+
+def test_a_correction_never_says_again_what_it_corrects() -> None:
+    order = Order(
+        "A-1",
+        1,
+        Kind.EMERGENCY,
+        Band.EMERGENCY,
+        Severity.ORANGE,
+        Level.CITY,
+        False,
+        1_795_442_700_000,
+        1,
+        2,
+        ("130281000000",),
+    )
+    text = "洪水预警，请沿河各村立即转移到高处，不要停留，不要返回取东西"
+    alert = Broadcast(order, text[:30], text, "duty")  # as it is named when nobody gave it a headline
+    ending = ending_of(alert, issuer=ISSUER, place="西留村乡", utc_offset=timedelta(hours=8))
+    for one in (ending.all_clear, ending.correction):
+        assert "转移" not in one.text + one.headline
+        assert "橙色警报" in one.text

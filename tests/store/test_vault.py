@@ -109,6 +109,13 @@ async def test_a_backup_is_put_back_after_everything_is_lost_and_everything_is_t
                 other.execute(changed)
 
 
+async def test_a_folder_that_is_named_from_here_is_as_good_as_any(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(site.data.parent)
+    vault = FolderVault(Path("elsewhere"), url=site.url, data_folder=Path("var"), county=COUNTY)
+    made = vault.make(NOW_MS, {})
+    assert made.acts == 30 and site.vault.kept() == [made]
+
+
 async def test_a_backup_is_made_while_the_server_writes_and_keeps_it_from_nothing(site: Site) -> None:
     store = open_store(site.url)
     done = asyncio.Event()
