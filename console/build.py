@@ -28,6 +28,7 @@ SOURCES = ("console", "docs/openapi.json", *SERVER_TEXTS, *MICROPHONE)
 WORDS = (
     *(
         "look",
+        "did",
         "kind",
         "severity",
         "life",

@@ -2,6 +2,7 @@ import "element-plus/theme-chalk/base.css";
 import "element-plus/theme-chalk/dark/css-vars.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
+import "./styles/pages.css";
 
 import { createPinia } from "pinia";
 import { createApp } from "vue";

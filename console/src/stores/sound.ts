@@ -1,5 +1,5 @@
-// Alarms that sound until somebody acknowledges them: patterns of Web Audio, no file. Browsers want one gesture first, so the
-// header says whether sound is on, off, or kept back by the browser.
+// Alarms that sound until somebody acknowledges them: patterns of Web Audio, no file. Sound is on unless a person switched it off
+// at this machine; browsers want one gesture first, so until then it is kept back ("blocked") and the header is orange.
 
 import { defineStore } from "pinia";
 import { ref } from "vue";
@@ -14,9 +14,11 @@ const PATTERNS: Record<Rank, { notes: [number, number, number][]; againS: number
   3: { notes: [[520, 0.25, 0]], againS: 60 },
 };
 const GAIN = 0.25;
+const KEPT = "lianbo.sound";
+const GESTURES = ["click", "keyup"] as const; // at their end: what the page does then must not move a button away under the finger
 
 export const useSound = defineStore("sound", () => {
-  const state = ref<SoundState>("off");
+  const state = ref<SoundState>(localStorage.getItem(KEPT) === "off" ? "off" : "blocked");
   const ringing = ref<Rank | null>(null);
   /** The alarm that is being answered for; its dialog is the shell's. */
   const answering = ref<string | null>(null);
@@ -38,21 +40,43 @@ export const useSound = defineStore("sound", () => {
     }
   }
 
-  /** Call it from a click: browsers let nothing sound before one. Sounds once, so that it is heard to work. */
-  async function arm(): Promise<void> {
+  /** The first press of a key or button lets sound out; the switch itself is left to do what it says. */
+  function listen(): void {
+    const first = (event: Event): void => {
+      if (state.value !== "blocked") return leave();
+      if (event.target instanceof Element && event.target.closest("[data-sound-switch]")) return;
+      void arm(false).then(again);
+    };
+    const leave = (): void => GESTURES.forEach((name) => removeEventListener(name, first, true));
+    GESTURES.forEach((name) => addEventListener(name, first, true));
+  }
+  listen();
+
+  /** Call it from a gesture: browsers let nothing sound before one. `aloud`: sound once, so that it is heard to work. */
+  async function arm(aloud = true): Promise<void> {
     context ??= new AudioContext();
     await Promise.race([context.resume(), new Promise((done) => setTimeout(done, 500))]);
     state.value = context.state === "running" ? "on" : "blocked";
     context.onstatechange = () => {
       if (state.value === "on" && context?.state !== "running") state.value = "blocked";
     };
-    play(2);
+    if (aloud) play(2);
   }
 
   async function toggle(): Promise<void> {
     if (state.value === "on") state.value = "off";
     else await arm();
+    if (state.value !== "blocked") localStorage.setItem(KEPT, state.value);
     again();
+  }
+
+  /** The three ranks one after the other, for the self-test at the beginning of a shift. */
+  async function selfTest(): Promise<void> {
+    if (state.value !== "on") await arm(false);
+    for (const rank of [3, 2, 1] as const) {
+      play(rank);
+      await new Promise((done) => setTimeout(done, 1_100));
+    }
   }
 
   function again(): void {
@@ -70,5 +94,5 @@ export const useSound = defineStore("sound", () => {
     again();
   }
 
-  return { state, ringing, answering, arm, toggle, ring, test: play, answer: (id: string) => (answering.value = id) };
+  return { state, ringing, answering, arm, toggle, ring, test: play, selfTest, answer: (id: string) => (answering.value = id) };
 });

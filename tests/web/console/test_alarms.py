@@ -2,7 +2,8 @@
 
 from playwright.async_api import Browser, expect
 
-from tests.town import VIEWER, Town
+from broadcast.domain.shifts import Item
+from tests.town import DUTY, VIEWER, Town
 from tests.web.console.console_page import console, needs_console
 
 pytestmark = needs_console
@@ -47,9 +48,42 @@ async def test_who_may_not_answer_is_not_asked(browser: Browser, there: Town) ->
         assert await page.locator("[data-test=alarm] button, [role=dialog]:visible").count() == 0
 
 
-async def test_sound_is_off_until_a_person_switches_it_on(browser: Browser, there: Town) -> None:
+SWITCH = "header .chip[aria-pressed]"
+
+
+async def test_sound_is_kept_back_by_the_browser_until_the_first_press_and_the_header_is_orange(
+    browser: Browser, there: Town
+) -> None:
     async with console(browser, there) as page:
-        button = page.locator("header .chip[aria-pressed]")
-        await expect(button).to_contain_text("声音未开")
-        await button.click()
-        await expect(button).to_contain_text("声音已开")
+        await expect(page.locator("header")).to_have_attribute("data-sound", "blocked")
+        await expect(page.locator(SWITCH)).to_contain_text("声音被浏览器拦住")
+        await page.locator("main").click(position={"x": 3, "y": 3})
+        await expect(page.locator(SWITCH)).to_contain_text("声音已开")
+        await page.click(SWITCH)
+        await expect(page.locator(SWITCH)).to_contain_text("声音未开")
+        await page.reload()
+        await page.locator("main").click(position={"x": 3, "y": 3})
+        await expect(page.locator(SWITCH)).to_contain_text("声音未开")  # who switched it off meant it
+
+
+async def test_an_alarm_at_a_machine_without_sound_says_so_in_its_place(browser: Browser, there: Town) -> None:
+    await ring(there)
+    async with console(browser, there, language="en") as page:
+        strip = page.locator("[data-test=mute]")
+        await expect(strip).to_contain_text("An alarm rings, but this machine makes no sound")
+        await strip.get_by_role("button").click()
+        await expect(strip).to_have_count(0)
+        await expect(page.locator(SWITCH)).to_contain_text("Sound on")
+
+
+async def test_whoever_takes_the_watch_hears_the_alarms_once_and_says_so(browser: Browser, there: Town) -> None:
+    await there.services.watch.shifts.take(checked=list(Item), by=DUTY)
+    async with console(browser, there) as page:
+        strip = page.locator("[data-test=sound-check]")
+        await expect(strip).to_contain_text("值班开始：声音自检")
+        await page.click("[data-test=sound-play]")
+        await page.click("[data-test=sound-heard]")
+        await expect(strip).to_have_count(0)
+        async with page.expect_response("**/api/v1/shifts/current"):
+            await page.reload()
+        await expect(strip).to_have_count(0)

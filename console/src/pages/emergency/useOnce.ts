@@ -8,7 +8,9 @@ import { Problem } from "@/api/problem";
 export type Act =
   | { how: "plan"; plan: string; body: Bodies["StartIn"] }
   | { how: "start"; body: Bodies["NewBroadcast"] }
-  | { how: "update"; broadcast: string; body: Bodies["NewBroadcast"] };
+  | { how: "update"; broadcast: string; body: Bodies["NewBroadcast"] }
+  | { how: "correct"; broadcast: string; body: Bodies["Correction"] }
+  | { how: "clear"; broadcast: string; body: Bodies["AllClear"] };
 
 interface Kept {
   key: string;
@@ -26,6 +28,9 @@ function read(name: string): Kept | null {
     return null;
   }
 }
+
+/** Whether what was sent was an exercise; an ending is one when what it ends was. */
+export const isExercise = (act: Act): boolean => "exercise" in act.body && act.body.exercise === true;
 
 export function useOnce(slot: string) {
   const name = `lianbo.once.${slot}`;
@@ -63,5 +68,8 @@ function post(act: Act, key: string): Promise<{ data?: Schemas["Done"]; error?: 
   const header = { "Idempotency-Key": key };
   if (act.how === "plan") return api.POST("/api/v1/plans/{plan}/start", { params: { path: { plan: act.plan }, header }, body: act.body });
   if (act.how === "start") return api.POST("/api/v1/broadcasts", { params: { header }, body: act.body });
-  return api.POST("/api/v1/broadcasts/{broadcast}/update", { params: { path: { broadcast: act.broadcast }, header }, body: act.body });
+  const params = { path: { broadcast: act.broadcast }, header };
+  if (act.how === "update") return api.POST("/api/v1/broadcasts/{broadcast}/update", { params, body: act.body });
+  if (act.how === "correct") return api.POST("/api/v1/broadcasts/{broadcast}/correct", { params, body: act.body });
+  return api.POST("/api/v1/broadcasts/{broadcast}/all-clear", { params, body: act.body });
 }
