@@ -1,8 +1,10 @@
 """The emergency on a real server, broker and simulator: how many presses it takes, in both languages, wide and on a phone."""
 
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,15 @@ async def at_desk(
 async def shoot(page: Page, name: str) -> None:
     if PICTURES:
         await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
+
+
+async def until(page: Page, true: str) -> None:
+    """By asking again: the page's Content-Security-Policy lets nothing be evaluated inside it."""
+    for _ in range(200):
+        if await page.evaluate(true):
+            return
+        await page.wait_for_timeout(50)
+    raise AssertionError(true)
 
 
 async def silence(there: City) -> None:
@@ -205,6 +216,56 @@ async def test_what_was_returned_says_why_and_the_glass_needs_a_reason(browser: 
         await page.wait_for_url("**/broadcasts/*")
         assert len(there.server.broadcasts.live()) == 1
     await silence(there)
+
+
+async def test_what_was_returned_is_written_anew_with_its_content(browser: Browser, there: City) -> None:
+    approvals = there.server.governance.approvals
+    asked = await approvals.submit(replace(FLOOD.command, minutes=25, headline="山洪红色预警"), by=WANG)
+    await approvals.send_back(asked.approval, reason="时间写错了", by=ZHAO)
+    async with at_desk(browser, there, path=f"/console/approvals/{asked.approval}") as hands:
+        page = hands.page
+        await expect(page.locator("[data-test=stage]")).to_contain_text("时间写错了")
+        await page.get_by_text("修改后重新送审").click()
+        await expect(page.locator("[data-test=anew]")).to_be_visible()
+        await expect(page.locator("#text")).to_have_value(FLOOD.command.text)
+        await expect(page.locator("#minutes")).to_have_value("25")
+        await expect(page.locator("input[name=severity][value=red]")).to_be_checked()
+        await expect(page.locator("[data-test=whole]")).to_be_checked()
+        await page.fill("#text", "山洪，请马上转移。")
+        await page.click("[data-test=look]")
+        await hands.hold()
+        await page.wait_for_url("**/approvals/*")
+        waiting = await approvals.get(page.url.split("/")[-1], by=WANG)
+        assert (waiting.command.text, waiting.command.areas) == ("山洪，请马上转移。", (CITY,))
+        await page.click("[data-test=withdraw]")
+        await expect(page.locator("[data-test=stage]")).to_contain_text("已撤回")
+
+
+async def test_a_text_is_heard_before_it_is_sent(browser: Browser, there: City) -> None:
+    async with at_desk(browser, there, path="/console/broadcasts/new") as hands:
+        page = hands.page
+        await page.fill("#text", "今天下午三点停水。")
+        await page.click("[data-test=speak]")
+        spoken = page.locator("[data-test=spoken]")
+        await expect(spoken).to_be_visible()
+        await expect(page.locator("main")).to_contain_text("9 字，试听 0:0")
+        played = "document.querySelector('[data-test=spoken]')"
+        await until(page, f"{played}.currentTime > 0 || {played}.ended")
+        assert await page.evaluate(f"{played}.error") is None
+
+
+async def test_the_confirm_names_level_event_reach_first_words_and_the_exact_end(browser: Browser, there: City) -> None:
+    async with at_desk(browser, there) as hands:
+        page = hands.page
+        await hands.key("F9")
+        await hands.key("1")
+        effect = page.locator("[data-test=effect]")
+        for fact in ("红色（Ⅰ级）", "应急插播", "山洪红色预警", "终端", "“山洪红色预警"):
+            await expect(effect).to_contain_text(fact)
+        for count in ("online", "offline", "unknown", "faulty", "muted", "in_maintenance"):
+            await expect(page.locator(f"[data-test=reach-{count}]")).to_be_visible()
+        ends = await effect.locator(".facts dd").last.inner_text()
+        assert re.fullmatch(r"\d\d:\d\d:\d\d", ends)
 
 
 # The first order is done, and its answer gets lost on the way.

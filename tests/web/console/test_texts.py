@@ -74,6 +74,36 @@ def test_the_english_ones_are_english() -> None:
     assert {key: text for key, text in everything("en").items() if han.search(text)} == {}
 
 
+# The destructive verbs, fixed: one word for one act in each language (alphagov/notifications-admin PR 3952; docs/glossary.md).
+GLOSSARY = {
+    "作废": r"\bvoid",
+    "退回": r"\breturn",
+    "停播": r"\bstop",
+    "解除": r"\ball[- ]clear",
+    "更正": r"\bcorrect",
+    "删除": r"\bdelet",
+}
+# What people say for one of them, and what then is nobody knows which act.
+LOOSE = re.compile(r"撤销|废除|废止|清除|抹去|抹掉|停止播|终止|中止|取消播|打回|修正|改正|更改播|删掉|删去")
+LOOSE_EN = re.compile(r"\b(discard|send back|sent back|erase|abort|terminate|rectif|wipe)", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("chinese", GLOSSARY)
+def test_the_destructive_verbs_are_the_same_words_everywhere_and_in_both_languages(chinese: str) -> None:
+    own, english = everything("zh-CN"), everything("en")
+    says = re.compile(GLOSSARY[chinese], re.IGNORECASE)
+    ours = [key for key in own if not key.startswith("words.")]  # the server's own words have their sections' tests
+    assert [
+        (key, own[key], english[key]) for key in ours if (chinese in own[key]) != bool(says.search(english[key]))
+    ] == []
+    assert sum(chinese in own[key] for key in ours) > 0
+
+
+def test_no_text_says_a_destructive_verb_loosely() -> None:
+    assert {key: text for key, text in everything("zh-CN").items() if LOOSE.search(text)} == {}
+    assert {key: text for key, text in everything("en").items() if LOOSE_EN.search(text)} == {}
+
+
 def test_every_text_that_a_page_asks_for_is_there() -> None:
     known = everything("en")
     missing = []
