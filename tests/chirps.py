@@ -1,5 +1,6 @@
 """How far apart several loudspeakers are: chirps, found to a fraction of a sample in one recording of all of them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,21 +60,27 @@ def _between(three: Samples) -> float:
 
 @dataclass(frozen=True)
 class Spread:
-    """Between the first and the last of several channels, chirp by chirp, milliseconds."""
+    """Between the first and the last of several channels, chirp by chirp, milliseconds.
+
+    :param at_s: when in the recording each was heard, at the first of them.
+    :param lost: chirps that some channel lacks.
+    """
 
     ms: NDArray[np.float64]
+    at_s: NDArray[np.float64]
+    lost: int = 0
 
     @property
     def mean(self) -> float:
-        return float(self.ms.mean())
+        return float(self.ms.mean()) if self.ms.size else math.nan
 
     @property
     def p99(self) -> float:
-        return float(np.percentile(self.ms, 99))
+        return float(np.percentile(self.ms, 99)) if self.ms.size else math.nan
 
     @property
     def worst(self) -> float:
-        return float(self.ms.max())
+        return float(self.ms.max()) if self.ms.size else math.nan
 
 
 class Uneven(Exception):
@@ -86,4 +93,22 @@ def spread_of(recording: Samples) -> Spread:
     if len({one.size for one in found}) != 1 or not found[0].size:
         raise Uneven(f"chirps in the channels: {', '.join(str(one.size) for one in found)}")
     at = np.array(found)
-    return Spread((at.max(axis=0) - at.min(axis=0)) * 1000 / RATE_HZ)
+    return _spread(at)
+
+
+def spread_where_whole(recording: Samples) -> Spread:
+    """Of the chirps that every channel has; the others are counted."""
+    found = [find_chirps(recording[:, n]) for n in range(recording.shape[1])]
+    apart, whole = _APART_S * RATE_HZ, list[list[float]]()
+    for first in found[0]:
+        near = [channel[np.abs(channel - first) < apart] for channel in found]
+        if all(one.size == 1 for one in near):
+            whole.append([float(one[0]) for one in near])
+    lost = max(one.size for one in found) - len(whole)
+    return _spread(np.array(whole).reshape(-1, len(found)).T, lost)
+
+
+def _spread(at: NDArray[np.float64], lost: int = 0) -> Spread:
+    """:param at: channels × chirps, samples."""
+    first = at.min(axis=0)
+    return Spread((at.max(axis=0) - first) * 1000 / RATE_HZ, first / RATE_HZ, lost)

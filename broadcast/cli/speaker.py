@@ -10,6 +10,7 @@ import typer
 from endpoints.effects import Make
 from endpoints.enrolling import FILE, NotEnrolled
 from endpoints.provisioning import BadProvisioning, Provisioning, read_provisioning, read_single
+from endpoints.real_time import BESIDE_IT, real_time
 from endpoints.setup import MAX_LABEL
 from endpoints.simulator_control import FAULTS, BadCommand, ask
 from endpoints.simulator_program import TooFewFiles, run_simulator
@@ -50,9 +51,10 @@ def speaker(
             file = asyncio.run(enrol_box(enrol, server=server, folder=state, make=make))
         file = file or state / FILE
         provisioning = read_single(file)
-        asyncio.run(
-            run_speaker(provisioning, state=state, sink=sound, ear=ear, make=make, amplifier=amplifier, file=file)
-        )
+        with real_time(BESIDE_IT):
+            asyncio.run(
+                run_speaker(provisioning, state=state, sink=sound, ear=ear, make=make, amplifier=amplifier, file=file)
+            )
     except FileNotFoundError as err:
         _refuse(err, "; this box was never enrolled: get a code from the desk and start it with --enrol")
     except (BadProvisioning, FolderInUse, NotEnrolled, OSError, ValueError) as err:

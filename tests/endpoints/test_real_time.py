@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from endpoints.real_time import PRIORITY, real_time
+from endpoints.real_time import BESIDE_IT, SOUND, real_time
 
 TRY = "import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))"
 REFUSED = """
@@ -31,11 +31,11 @@ def test_a_thread_and_those_it_starts_go_before_others_until_it_is_done() -> Non
     if subprocess.run([sys.executable, "-c", TRY], check=False, capture_output=True).returncode:
         pytest.skip("real-time priority is not allowed here")
     before, children = standing(), list[tuple[int, int]]()
-    with real_time(), real_time():
+    with real_time(BESIDE_IT), real_time():
         thread = threading.Thread(target=lambda: children.append(standing()))
         thread.start()
         thread.join()
-    assert children == [(os.SCHED_RR, PRIORITY)]
+    assert children == [(os.SCHED_RR, SOUND)]
     assert standing() == before
 
 

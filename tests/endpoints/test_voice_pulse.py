@@ -21,6 +21,8 @@ __all__ = ["three_cards"]
 SPEECH = (
     melody().slice_ms(12_000, 14_000).gain(-3)
 )  # stands for the announcement; a tune has a voice's band and no pauses
+TAKES = 6
+HELD_UP_S = 0.005  # a process that loses its turn there says nothing of the voice
 JITTER_S = 0.015  # the recorder stamps in blocks
 
 BOXES = """
@@ -47,19 +49,20 @@ async def box(card):
     await asyncio.sleep(0.5)
     voice.play("routine", [Clip(routine)])
     _, routine_at = await told.get()
-    starved = voice._sink.starved
+    gaps = voice.late_frames + voice._sink.starved + voice._sink.ran_dry
     await asyncio.sleep(2.507)
     decided_at = time.monotonic()
     position_ms = voice.stop("routine")
     voice.play("flood", sequence(signal, [Await(lambda: speech, signal)]))
+    held_up_s = time.monotonic() - decided_at
     _, signal_at = await told.get()
     await told.get()
     voice.play("routine", [Clip(routine)], from_ms=position_ms)
     await asyncio.sleep(1.3)
-    late = voice.late_frames + voice._sink.starved - starved
+    gaps = voice.late_frames + voice._sink.starved + voice._sink.ran_dry - gaps
     await asyncio.to_thread(voice.close)
     return {"routine_at": routine_at, "decided_at": decided_at, "signal_at": signal_at, "position_ms": position_ms,
-            "late_frames": late, "latency_s": voice._sink.latency_s}
+            "gaps": gaps, "held_up_s": held_up_s, "latency_s": voice._sink.latency_s}
 
 async def main():
     print(json.dumps(await asyncio.gather(*map(box, sys.argv[3:]))))
@@ -69,12 +72,19 @@ asyncio.run(main())
 
 
 def test_three_boxes_are_pre_empted_in_the_middle_and_go_on(three_cards: Pulse, tmp_path: Path) -> None:
-    facts = perform(three_cards, tmp_path)
-    if any(box["late_frames"] for box in facts):  # this machine was busy with something else: once more
-        facts = perform(three_cards, tmp_path)
+    facts = undisturbed(three_cards, tmp_path)
     for card, box in zip(three_cards.cards, facts, strict=True):
         recorded = (tmp_path / card).read_bytes()
         check(samples(recorded[: len(recorded) // 2 * 2]), box)
+
+
+def undisturbed(server: Pulse, folder: Path) -> list[dict[str, float]]:
+    """A take in which every card had each frame in time, and no decision was held up in its middle: only such a one tells of us."""
+    for _ in range(TAKES):
+        facts = perform(server, folder)
+        if not any(box["gaps"] or box["held_up_s"] > HELD_UP_S for box in facts):
+            return facts
+    raise AssertionError(f"this machine has no time for its sound cards; the last of {TAKES} takes: {facts}")
 
 
 def perform(server: Pulse, folder: Path) -> list[dict[str, float]]:

@@ -2,10 +2,7 @@
 
 import asyncio
 import hashlib
-import statistics
-import time
-
-import pytest
+import threading
 
 from broadcast.service.passwords import Argon2Hasher
 from broadcast.web.session import COOKIE, DEVICE
@@ -77,13 +74,32 @@ async def test_a_device_cookie_of_another_officer_or_a_forged_one_opens_nothing(
         assert (await client.post("/api/v1/session", json=RIGHT, cookies=forged)).status == 429
 
 
-@pytest.mark.alone
+class OvertakenHasher(Argon2Hasher):
+    """Once it is slow it is not done with a hash before somebody else was served meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._served = threading.Condition()
+        self.slow, self.done = False, 0
+
+    def somebody_was_served(self) -> None:
+        with self._served:
+            self._served.notify_all()
+
+    def _verify(self, kept: str, password: str) -> bool:
+        if self.slow:
+            with self._served:
+                assert self._served.wait(60), "a hash keeps everybody waiting"
+            self.done += 1
+        return super()._verify(kept, password)
+
+
 async def test_a_trigger_is_served_while_a_thousand_wrong_passwords_come_in() -> None:
-    """reliability.md F15: at most 10 hashes an account-minute, trigger p99 at most 250 ms meanwhile."""
-    hasher = Argon2Hasher()
+    """reliability.md F15: at most 10 hashes an account-minute, and no trigger waits for any of them: during each one is served.
+    How soon is measured by `bench/wrong_logins.py`."""
+    hasher = OvertakenHasher()
     async with town(hasher=hasher) as there, machine(there) as officer:
-        base = str(officer._base_url)
-        over = asyncio.Event()
+        base, over = str(officer._base_url), asyncio.Event()
 
         async def flood(host: int) -> list[int]:
             statuses = []
@@ -95,27 +111,23 @@ async def test_a_trigger_is_served_while_a_thousand_wrong_passwords_come_in() ->
                         statuses.append(answer.status)
             return statuses
 
-        async def triggers() -> list[float]:
-            took = []
+        async def triggers() -> int:
+            count = 0
             while not over.is_set():
-                began = time.perf_counter()
                 async with officer.post("/api/v1/broadcasts/preview", json=order(areas=["130281100000"])) as answer:
                     assert answer.status == 200
-                took.append((time.perf_counter() - began) * 1000)
+                hasher.somebody_was_served()
+                count += 1
                 await asyncio.sleep(0.02)
-            return took
+            return count
 
+        hasher.slow = True
         watched = asyncio.create_task(triggers())
-        began = time.perf_counter()
         statuses = [status for some in await asyncio.gather(*(flood(host) for host in range(1, 21))) for status in some]
-        took_s = time.perf_counter() - began
         over.set()
-        took = sorted(await watched)
-        p99 = took[int(len(took) * 0.99)]
-        print(f"1,000 wrong in {took_s:.2f} s; trigger p50 {statistics.median(took):.1f} p99 {p99:.1f} ms, {len(took)}")
-        assert statuses.count(401) <= 10
+        assert hasher.done == statuses.count(401) <= 10
         assert statuses.count(429) == 1000 - statuses.count(401)
-        assert p99 < 250
+        assert await watched > hasher.done > 0
         assert (await officer.post("/api/v1/broadcasts", json=order())).status == 202
     hasher.close()
 
