@@ -40,6 +40,7 @@ from broadcast.service.previews import Previews
 from broadcast.service.proofs import Proofs
 from broadcast.service.wall import Wall
 from broadcast.service.wording import Wording
+from broadcast.store.sealed_texts import SealedTexts
 from broadcast.transport.holidays import announced
 from broadcast.transport.printer import ChildPrinter
 from broadcast.web.services import Services
@@ -340,7 +341,15 @@ async def town(
         quiet=QuietHours(),
     )
     await governance.load()
-    officers = Officers(clock=clock, store=store, hasher=used, live=broadcasts.live, rules=accounts or AccountRules())
+    officers = Officers(
+        clock=clock,
+        store=store,
+        hasher=used,
+        live=broadcasts.live,
+        rules=accounts or AccountRules(),
+        sealing=SealedTexts(b"\3" * 32),
+        on_change=feed.nudge,
+    )
     care = await care_for(
         clock=clock,
         store=store,

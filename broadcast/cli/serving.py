@@ -123,7 +123,7 @@ async def _serve(settings: Settings) -> None:
     server = Server(settings)
     await server.start()
     try:
-        password = await server.officers.create_first(_first_officer(server))
+        password = await server.officers.create_first(_first_officer(server), initial=True)
         typer.echo(f"Lianbo: {server.address}  (broker {server.broker.engine}: {server.broker.why})")
         if password is not None:
             typer.echo(f"First start: sign in as {FIRST_OFFICER} with {password} and change it; it is not shown again.")

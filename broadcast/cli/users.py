@@ -65,7 +65,7 @@ def add(
         tree: AreaTree = await store.read(lambda tx: tx.areas.tree())
         if place not in tree:
             fail(f"there is no area {place}; `lianbo areas show` lists them")
-        await officers.add(officer, password, by=technician(settings))
+        await officers.add(officer, password, by=technician(settings), initial=True)
         return tree.area(place).name
 
     where = _do(settings, work)

@@ -125,6 +125,7 @@ class Officer:
     :param must_drill: a new account that has not passed its drill: live it sends nothing.
     :param locked: the screen is locked: looking and stopping are left.
     :param step_up: says again who it is before an emergency.
+    :param must_change: signed in with a password that somebody else knows; chooses another before anything else.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Officer:
     must_drill: bool = False
     locked: bool = False
     step_up: bool = False
+    must_change: bool = False
 
     @property
     def level(self) -> Level:

@@ -17,6 +17,7 @@ __all__ = [
     "Grant",
     "NotDelegated",
     "Officer",
+    "PasswordChangeNeeded",
     "Role",
     "RoleNotGranted",
     "SessionLocked",
@@ -44,6 +45,7 @@ GRANTABLE = (
     | {V.APPROVE, V.APPROVE_ASSET, V.MANAGE_ASSETS, V.TEST_SPEAKER, V.DRILL, V.HOLD_CONFERENCE}
 )
 WHILE_LOCKED = frozenset({V.SELF, V.READ, V.STOP})
+WITH_FIRST_PASSWORD = frozenset({V.SELF, V.OWN_ACCOUNT})  # operations of them say which; the rest is refused
 HARMLESS = frozenset({V.SELF, V.OWN_ACCOUNT, V.READ, V.PREVIEW, V.DRILL})  # neither live nor exercise
 
 _EVERYBODY = frozenset({V.SELF, V.OWN_ACCOUNT, V.READ, V.WITNESS})
@@ -99,6 +101,14 @@ class SessionLocked(BroadcastError):
         super().__init__("the screen is locked; unlock it first")
 
 
+class PasswordChangeNeeded(BroadcastError):
+    """The password is one that somebody else knows: the first one, or set anew. Another is chosen before anything else."""
+
+    def __init__(self, officer: str) -> None:
+        self.officer = officer
+        super().__init__(f"{officer} has to choose another password first")
+
+
 class StepUpNeeded(BroadcastError):
     """The sign-in is too old for an emergency: password or second factor once more."""
 
@@ -115,10 +125,13 @@ def may(
     :param areas: empty asks whether the officer may do it anywhere.
     :param exercise: whether it stays inside an exercise; None: not known yet, and asked again when it is.
     :param now_ms: for grants; 0 leaves them out.
-    :raises SessionLocked, RoleNotGranted, NotDelegated, AreaNotGranted, ExerciseOnly, StepUpNeeded: in this order.
+    :raises SessionLocked, PasswordChangeNeeded, RoleNotGranted, NotDelegated, AreaNotGranted, ExerciseOnly, StepUpNeeded:
+        in this order.
     """
     if officer.locked and verb not in WHILE_LOCKED:
         raise SessionLocked
+    if officer.must_change and verb not in WITH_FIRST_PASSWORD:
+        raise PasswordChangeNeeded(officer.name)
     grounds = areas_of(officer, verb, now_ms=now_ms)
     if not grounds:
         held = RIGHTS[officer.role] if officer.verbs is None else officer.verbs

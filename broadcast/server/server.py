@@ -50,6 +50,7 @@ from broadcast.service.proofs import Proofs
 from broadcast.service.relaying import Relaying
 from broadcast.service.relays import Relays
 from broadcast.service.wording import Wording
+from broadcast.store.sealed_texts import SealedTexts
 from broadcast.store.store import SqlStore, open_store
 from broadcast.transport.broker import Broker, open_broker
 from broadcast.transport.broker_users import BrokerUser
@@ -123,6 +124,7 @@ class Server:
         await self.ladder.load(await self._unfinished())
         await self.planning.load()
         await self.governance.load()
+        await self.officers.factors.seal_all()
         await self.caring.load()
         await self.watch.load()
         self.speakers.expect(self.estate.speakers)
@@ -279,6 +281,8 @@ class Server:
             live=self.broadcasts.live,
             duty_rooms=asked_accounts.duty_rooms,
             rules=account_rules(asked_accounts),
+            sealing=SealedTexts(self.keyring.master),
+            on_change=self.feed.nudge,
         )
         self.admission = Admission.of(
             self.officers, clock=clock, store=store, hasher=self.hasher, tree=lambda: self.estate.tree

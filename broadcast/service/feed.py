@@ -50,6 +50,10 @@ class Feed:
     def changed(self, broadcast: str) -> None:
         self._gather(lambda batch: batch.broadcasts.add(broadcast))
 
+    def nudge(self) -> None:
+        """Something else than the wall changed: whoever waits looks at once."""
+        self._wake()
+
     def since(self, seq: int) -> list[Batch] | None:
         """The batches after `seq`; None when some of them are forgotten (or the number is not ours): take a new snapshot."""
         if seq == self.seq:
@@ -71,7 +75,7 @@ class Feed:
             return False
         finally:
             self._waiting.discard(future)
-        return True
+        return seq != self.seq  # or it was only nudged
 
     def _gather(self, add: Callable[[Batch], object]) -> None:
         add(self._gathering)
@@ -84,6 +88,9 @@ class Feed:
         self.seq += 1
         batch.seq = self.seq
         self._past.append(batch)
+        self._wake()
+
+    def _wake(self) -> None:
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)

@@ -22,7 +22,7 @@ from broadcast.domain.officers import Officer, Role, Verb
 from broadcast.domain.rights import holds, may
 from broadcast.service.door import Door, TooManyTries, WrongPassword
 from broadcast.service.passwords import Hasher, faults_of, generated
-from broadcast.service.ports import Account, ActRow, Store, Tx
+from broadcast.service.ports import Account, ActRow, Sealing, Store, Tx
 from broadcast.service.second_factors import NoSecondFactor, SecondFactorNeeded, SecondFactors, WrongCode
 from broadcast.service.sessions import NotSignedIn, Session, Sessions
 from broadcast.service.tokens import Tokens
@@ -89,6 +89,8 @@ class Officers:
 
     :param live: the broadcasts that are live; nobody is signed out while one of them is an alert.
     :param duty_rooms: addresses that are trusted like the server's own machine.
+    :param sealing: of the secrets of second factors.
+    :param on_change: called when somebody who is signed in is out, or may do something else: open windows look again.
     """
 
     def __init__(
@@ -100,19 +102,21 @@ class Officers:
         live: Callable[[], Iterable[Broadcast]] = tuple,
         duty_rooms: Iterable[str] = (),
         rules: AccountRules = AccountRules(),  # noqa: B008  frozen
+        sealing: Sealing | None = None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock, self._store, self._hasher, self.rules = clock, store, hasher, rules
-        self.factors = SecondFactors(clock=clock, store=store)
+        self.factors = SecondFactors(clock=clock, store=store, sealing=sealing)
         self.door = Door(clock=clock, store=store, hasher=hasher, factors=self.factors, duty_rooms=duty_rooms)
-        self.sessions = Sessions(clock=clock, store=store, rules=rules, live=live)
-        self.tokens = Tokens(clock=clock, store=store)
+        self.sessions = Sessions(clock=clock, store=store, rules=rules, live=live, on_change=on_change)
+        self.tokens = Tokens(clock=clock, store=store, on_change=on_change)
 
     # ---- accounts -------------------------------------------------------------------------------------------------------
 
-    async def create_first(self, officer: Officer) -> str | None:
+    async def create_first(self, officer: Officer, *, initial: bool = False) -> str | None:
         """The first account, with a password that is told once and kept nowhere; None when there are accounts already."""
         password = generated()
-        account = Account(officer, await self._hasher.hash(password))
+        account = Account(officer, await self._hasher.hash(password), must_change=initial)
 
         def work(tx: Tx) -> bool:
             if tx.accounts.all():
@@ -123,8 +127,10 @@ class Officers:
 
         return password if await self._store.write(work) else None
 
-    async def add(self, officer: Officer, password: str, *, by: Officer) -> None:
+    async def add(self, officer: Officer, password: str, *, by: Officer, initial: bool = False) -> None:
         """An account at once: for whoever sits at the machine. The web invites instead (`account_changes.py`).
+
+        :param initial: its owner has to choose another password before anything else.
 
         :raises RoleNotGranted, AreaNotGranted, InvalidRequest, OfficerExists: nothing was stored.
         """
@@ -132,7 +138,7 @@ class Officers:
         faults = [*name_faults(officer.name), *title_faults(officer.title), *faults_of(password, officer.name)]
         if faults:
             raise InvalidRequest(faults)
-        account = Account(officer, await self._hasher.hash(password))
+        account = Account(officer, await self._hasher.hash(password), must_change=initial)
 
         def work(tx: Tx) -> None:
             if tx.accounts.get(officer.name) is not None:
@@ -164,7 +170,7 @@ class Officers:
         self.sessions.forget(name)
 
     async def set_password(self, name: str, password: str, *, by: Officer) -> None:
-        """One's own, or as an administrator at the machine another's; every session of that officer ends."""
+        """One's own, or as an administrator at the machine another's, who then chooses one; every session of that officer ends."""
         may(by, Verb.OWN_ACCOUNT if name == by.name else Verb.MANAGE_OFFICERS)
         if faults := faults_of(password, name):
             raise InvalidRequest(faults)
@@ -174,7 +180,7 @@ class Officers:
             account = account_of(tx, name)
             if name != by.name:
                 may(by, Verb.MANAGE_OFFICERS, areas=[account.officer.area])
-            tx.accounts.save(replace(account, password_hash=hashed, must_change=False))
+            tx.accounts.save(replace(account, password_hash=hashed, must_change=name != by.name))
             tx.sessions.drop_of(name)
             tx.acts.add(ActRow(self._clock.now_ms(), by.name, "set password", name, ""))
 

@@ -38,18 +38,28 @@ class Session:
 
 
 class Sessions:
-    """:param live: the broadcasts that are live; nobody is signed out while one of them is an alert."""
+    """
+    :param live: the broadcasts that are live; nobody is signed out while one of them is an alert.
+    :param on_change: called when somebody who is signed in is out, or may do something else.
+    """
 
     def __init__(
-        self, *, clock: Clock, store: Store, rules: AccountRules, live: Callable[[], Iterable[Broadcast]] = tuple
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        rules: AccountRules,
+        live: Callable[[], Iterable[Broadcast]] = tuple,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock, self._store, self._rules, self._live = clock, store, rules, live
+        self._on_change = on_change
         self._held: dict[bytes, Session] = {}
 
     async def open(self, account: Account, *, address: str, exercise: bool) -> str:
         """The token of a new one."""
         token = secrets.token_urlsafe(32)
-        now_ms, officer = self._clock.now_ms(), account.officer
+        now_ms, officer = self._clock.now_ms(), signed_in(account)
         row = SessionRow(digest_of(token), officer.name, now_ms, now_ms, now_ms, exercise)
 
         def work(tx: Tx) -> None:
@@ -106,18 +116,21 @@ class Sessions:
         digest = digest_of(token)
         self._held.pop(digest, None)
         await self._store.write(lambda tx: tx.sessions.drop(digest))
+        self._on_change()
 
     def forget(self, name: str) -> None:
         """Whose rows are gone from the table is out."""
         for digest, session in list(self._held.items()):
             if session.officer.name == name:
                 del self._held[digest]
+        self._on_change()
 
     def renew(self, officer: Officer) -> None:
         """What this officer may do has changed."""
         for session in self._held.values():
             if session.officer.name == officer.name:
-                session.officer = officer
+                session.officer = replace(officer, must_change=session.officer.must_change)
+        self._on_change()
 
     async def housekeep(self) -> None:
         """Write when sessions were last seen, and forget those that are over; call every half minute."""
@@ -148,7 +161,7 @@ class Sessions:
             return
 
         def work(tx: Tx) -> tuple[list[bytes], dict[str, Officer]]:
-            usable = {account.officer.name: account.officer for account in tx.accounts.all() if not account.disabled}
+            usable = {account.officer.name: signed_in(account) for account in tx.accounts.all() if not account.disabled}
             rows = {digest: tx.sessions.get(digest) for digest in held}
             return [digest for digest, row in rows.items() if row is None or row.officer not in usable], usable
 
@@ -158,8 +171,13 @@ class Sessions:
             return  # who is signed in stays so: an alert must go out without the database
         for digest in gone:
             self._held.pop(digest, None)
+        changed = bool(gone)
         for session in self._held.values():
-            session.officer = officers.get(session.officer.name, session.officer)
+            now = officers.get(session.officer.name, session.officer)
+            changed = changed or now != session.officer
+            session.officer = now
+        if changed:
+            self._on_change()
 
     async def _read(self, digest: bytes) -> Session | None:
         def work(tx: Tx) -> Session | None:
@@ -167,7 +185,7 @@ class Sessions:
             account = tx.accounts.get(row.officer) if row else None
             if row is None or account is None or account.disabled:
                 return None
-            return Session(row, account.officer, row.seen_ms)
+            return Session(row, signed_in(account), row.seen_ms)
 
         session = await self._store.read(work)
         if session is not None and not self._is_over(session):
@@ -181,6 +199,11 @@ class Sessions:
             return False
         alerts = [one.order.issued_at_ms for one in self._live() if one.order.kind is Kind.EMERGENCY]
         return not alerts or min(alerts) > ends_ms
+
+
+def signed_in(account: Account) -> Officer:
+    """Who has signed in, with what the account says about its password."""
+    return replace(account.officer, must_change=account.must_change)
 
 
 def digest_of(token: str) -> bytes:

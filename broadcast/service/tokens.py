@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from broadcast.clock import Clock
 from broadcast.domain.accounts import TOKEN_MARK, UnknownToken
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 class Tokens:
     """Who asks with `Authorization: Bearer lbt_…`, or with a big screen's cookie."""
 
-    def __init__(self, *, clock: Clock, store: Store) -> None:
-        self._clock, self._store = clock, store
+    def __init__(self, *, clock: Clock, store: Store, on_change: Callable[[], None] = lambda: None) -> None:
+        self._clock, self._store, self._on_change = clock, store, on_change
         self._held: dict[bytes, TokenRow] | None = None
         self._used: dict[str, tuple[int, str]] = {}
 
@@ -59,6 +59,7 @@ class Tokens:
 
         await self._store.write(work)
         await self._load()
+        self._on_change()
 
     async def look_again(self) -> None:
         """Notice tokens that were made or revoked, and write when they were used; call every few seconds."""

@@ -13,7 +13,7 @@ from broadcast.store.base import Base, Codes, Word, key
 
 
 class FactorRecord(Base):
-    """A second factor. Its secret has to be readable here: codes are computed from it."""
+    """A second factor. Codes are computed from its secret, which lies here sealed (`sealed_texts`)."""
 
     __tablename__ = "factor"
 

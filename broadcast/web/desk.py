@@ -13,6 +13,7 @@ from broadcast.domain.approval_policy import Demand
 from broadcast.domain.broadcasts import Fault, InvalidRequest, StartBroadcast
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer
+from broadcast.domain.rights import PasswordChangeNeeded
 from broadcast.service.announcer import SoundChanged
 from broadcast.service.officers import NotSignedIn, SecondFactorNeeded, TooManyTries, WrongCode, WrongPassword
 from broadcast.service.once import OnceKey
@@ -30,7 +31,7 @@ from broadcast.web.pages import get_static, language_of, page
 from broadcast.web.places import choices, target_words
 from broadcast.web.problems import faults_of, status_of, title_of
 from broadcast.web.services import SERVICES
-from broadcast.web.session import give_cookies, officer_of, sign_in, take_cookie, token_of
+from broadcast.web.session import give_cookies, officer_of, sign_in, take_cookie, token_of, who_asks
 from broadcast.web.words import LANGUAGES, Words
 
 PAGES = (HOME, "/sounds", "/programmes", "/live")  # below which people look at the answers
@@ -60,7 +61,7 @@ async def enter(request: web.Request) -> web.Response:
 
 
 async def leave(request: web.Request) -> web.Response:
-    await our_form(request)
+    await our_form(request, first=True)
     await request.app[SERVICES].officers.sign_out(token_of(request))
     response = go(HOME)
     take_cookie(request, response)
@@ -68,12 +69,12 @@ async def leave(request: web.Request) -> web.Response:
 
 
 async def ask_password(request: web.Request) -> web.Response:
-    return page(request, "password.html", officer=await officer_of(request), problem="", wrong={})
+    return page(request, "password.html", officer=await who_asks(request), problem="", wrong={})
 
 
 async def change_password(request: web.Request) -> web.Response:
     """One's own, with the old one typed again; every other session of this officer ends."""
-    officer, fields = await our_form(request)
+    officer, fields = await our_form(request, first=True)
     old, new, again = (str(fields.get(name, "")) for name in ("old", "new", "again"))
     words = Words(language_of(request))
     try:
@@ -101,6 +102,8 @@ async def desk(request: web.Request) -> web.Response:
         officer = await officer_of(request)
     except NotSignedIn:
         return page(request, "sign_in.html", problem="", name="")
+    except PasswordChangeNeeded:
+        return go("/emergency/password")
     return await _desk(request, officer, Draft())
 
 

@@ -7,7 +7,7 @@ from broadcast.domain.broadcasts import Broadcast
 from broadcast.domain.officers import Officer
 from broadcast.web.bodies import read_form
 from broadcast.web.services import SERVICES
-from broadcast.web.session import must_be_our_form, officer_of
+from broadcast.web.session import must_be_our_form, officer_of, who_asks
 
 HOME = "/emergency"
 
@@ -18,9 +18,13 @@ async def one_of(request: web.Request) -> tuple[Officer, Broadcast]:
     return officer, await request.app[SERVICES].wall.get(request.match_info["broadcast"], by=officer)
 
 
-async def our_form(request: web.Request) -> tuple[Officer, MultiDictProxy[str]]:
-    """What was sent, by whom. :raises NotSignedIn, StaleForm: it is of no page of this session."""
-    officer = await officer_of(request)
+async def our_form(request: web.Request, *, first: bool = False) -> tuple[Officer, MultiDictProxy[str]]:
+    """What was sent, by whom.
+
+    :param first: left to who has to choose another password before anything else.
+    :raises NotSignedIn, StaleForm: it is of no page of this session.
+    """
+    officer = await (who_asks if first else officer_of)(request)
     fields = await read_form(request)
     must_be_our_form(request, str(fields.get("mark", "")))
     return officer, fields

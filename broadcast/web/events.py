@@ -15,7 +15,8 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
 
 from broadcast.domain.broadcasts import Broadcast, UnknownBroadcast
-from broadcast.domain.officers import Officer
+from broadcast.domain.officers import Officer, RoleNotGranted
+from broadcast.domain.rights import PasswordChangeNeeded, verbs_of
 from broadcast.service.feed import Batch
 from broadcast.service.officers import NotSignedIn
 from broadcast.service.wall import WallView
@@ -136,15 +137,26 @@ class _Follower:
             timeout_s = PENDING_LOOK_S if self._services.boards.pending else TICK_S
             news = await self._services.feed.wait(view.seq, timeout_s=timeout_s)
             try:
-                await officer_of(self._request, touch=False)
-            except NotSignedIn:
+                officer = await officer_of(self._request, touch=False)
+            except (NotSignedIn, RoleNotGranted, PasswordChangeNeeded):
                 await self._stream.send("{}", event="signed-out")
                 return
+            if officer != self._officer:
+                view, self._officer = await self._as(officer, view), officer
             if news:
                 view = await self._follow(view)
             state_sent = await self._send_state()
             if not news and not state_sent:
                 await self._send("tick", {"now": rfc3339(self._services.clock.now_ms())})
+
+    async def _as(self, officer: Officer, view: WallView) -> WallView:
+        """The wall of who may see something else now. :raises UnknownBroadcast: not even what was followed."""
+        if officer.area == self._officer.area:
+            return view
+        self._officer = officer
+        fresh = await self._fresh()
+        await self._send_snapshot(fresh)
+        return fresh
 
     async def _follow(self, view: WallView) -> WallView:
         batches = self._services.feed.since(view.seq)
@@ -254,6 +266,14 @@ def _ringing(services: Services, officer: Officer) -> dict[str, Any]:
     return {"sounding": now.sounding, "open": now.open, "rank": rank, "newest": now.newest}
 
 
+def mark_of(officer: Officer, *, now_ms: int) -> str:
+    """Another text whenever who asks may do something else than before: the page then asks `/me` again."""
+    held = sorted((verb.value, areas) for verb, areas in verbs_of(officer, now_ms=now_ms).items())
+    flags = (officer.exercise_only, officer.must_drill, officer.locked, officer.step_up, officer.must_change)
+    what = (officer.title, officer.role.value, officer.area, officer.grants, flags, held)
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
+
+
 def state_of(services: Services, officer: Officer) -> dict[str, Any]:
     """What stands in the head of every page."""
     live = [one for one in services.broadcasts.live() if services.wall.sees(one, by=officer)]
@@ -281,6 +301,7 @@ def state_of(services: Services, officer: Officer) -> dict[str, Any]:
         "conditions": [
             {"name": one.name, "since": one.since_ms, "facts": dict(one.facts)} for one in services.health.conditions
         ],
+        "me": mark_of(officer, now_ms=services.clock.now_ms()),
         "wire_up": services.wire_up(),
         "approvals": services.approvals.counts(by=officer),
         "alarms": _ringing(services, officer),

@@ -41,7 +41,7 @@ class PinIn(In):
     password: str = Field(max_length=1_024)
 
 
-@api.get("/me", verb=(Verb.SELF, Verb.READ))
+@api.get("/me", verb=(Verb.SELF, Verb.READ), first=True)
 async def me(call: Call) -> MeOut:
     """Who asks, what it may do and where, and in which mode it is signed in."""
     officer, officers, now_ms = call.officer, call.services.officers, call.services.clock.now_ms()

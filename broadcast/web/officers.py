@@ -213,6 +213,7 @@ async def ungrant(call: Call) -> None:
     "/officers/{officer}/password",
     errors=(*CHANGING, WrongPassword, TooManyTries),
     verb=(Verb.OWN_ACCOUNT, Verb.MANAGE_OFFICERS),
+    first=True,
 )
 async def set_password(call: Call, body: PasswordIn) -> web.Response | AskedOut:
     """One's own, with the current one: every sign-in ends and this browser gets a new one.

@@ -18,7 +18,7 @@ from pydantic.json_schema import models_json_schema
 from broadcast.domain.broadcasts import InvalidRequest
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer, RoleNotGranted, Verb
-from broadcast.domain.rights import WHILE_LOCKED, SessionLocked, must_hold_one
+from broadcast.domain.rights import WHILE_LOCKED, PasswordChangeNeeded, SessionLocked, must_hold_one
 from broadcast.service.officers import NotSignedIn
 from broadcast.service.once import KeyReused, OnceKey
 from broadcast.service.ports import StoreUnavailable
@@ -123,6 +123,7 @@ class Operation:
     :param takes: of a body that the handler reads itself: by media type, for the document.
     :param fields: what it reads of the query then.
     :param versioned: If-Match names the revision that it starts from.
+    :param first: left to who has to choose another password before anything else.
     :param verbs: one of these rights has to be held somewhere; the service asks for the area. Public ones have none.
     """
 
@@ -141,6 +142,7 @@ class Operation:
     fields: type[BaseModel] | None = None
     versioned: bool = False
     verbs: frozenset[Verb] = frozenset()
+    first: bool = False
 
 
 class Api:
@@ -175,6 +177,7 @@ class Api:
         takes: Mapping[str, Any] | None = None,
         fields: type[BaseModel] | None = None,
         verb: Verb | Collection[Verb] = (),
+        first: bool = False,
     ) -> Callable[[Handler], Handler]:
         reads = (Verb.READ,) if method == "GET" and not public else ()
         verbs = frozenset((verb,) if isinstance(verb, Verb) else verb) or frozenset(reads)
@@ -201,6 +204,7 @@ class Api:
                 fields=fields,
                 versioned=versioned,
                 verbs=verbs,
+                first=first,
             )
             self.operations.append(operation)
             return handler
@@ -262,6 +266,8 @@ def _served(one: Operation, authenticate: Authenticate) -> Callable[[web.Request
     async def handle(request: web.Request) -> web.StreamResponse:
         call = Call(request, None if one.public else await authenticate(request))
         if call.who is not None:
+            if call.who.must_change and not one.first:
+                raise PasswordChangeNeeded(call.who.name)
             must_hold_one(call.who, one.verbs, now_ms=call.services.clock.now_ms())
         if one.versioned:
             _ = call.revision  # before the body: who does not say what it starts from is told so whatever it sends
@@ -340,6 +346,7 @@ def _answers(one: Operation, names: Mapping[Any, str]) -> dict[str, Any]:
     answers: dict[str, Any] = {str(one.status): good}
     errors = [*one.errors, *OFTEN, *(() if one.public else (NotSignedIn, RoleNotGranted))]
     errors += [] if one.public or one.verbs & WHILE_LOCKED else [SessionLocked]
+    errors += [] if one.public or one.first else [PasswordChangeNeeded]
     errors += [*WITH_BODY] if one.body else []
     errors += [InvalidRequest] if one.query or one.once else []
     errors += [KeyReused] if one.once else []

@@ -25,7 +25,7 @@ from broadcast.domain.errors import BroadcastError, Overtaken
 from broadcast.domain.live import BadSound, LiveBusy, LiveOver, LiveOverBudget, MicrophoneOpen, NoSource, UnknownLive
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
 from broadcast.domain.programmes import ProgrammeChanged, UnknownProgramme
-from broadcast.domain.rights import ExerciseOnly, NotDelegated, SessionLocked, StepUpNeeded
+from broadcast.domain.rights import ExerciseOnly, NotDelegated, PasswordChangeNeeded, SessionLocked, StepUpNeeded
 from broadcast.domain.speakers import UnknownSpeaker
 from broadcast.service.announcer import SoundChanged
 from broadcast.service.assets import TooManyUploads
@@ -100,6 +100,7 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     UnknownToken: (S.NOT_FOUND, "unknown-token"),
     NotDelegated: (S.FORBIDDEN, "not-delegated"),
     ExerciseOnly: (S.FORBIDDEN, "exercise-only"),
+    PasswordChangeNeeded: (S.FORBIDDEN, "password-change-needed"),
     SessionLocked: (S.FORBIDDEN, "session-locked"),
     StepUpNeeded: (S.FORBIDDEN, "step-up-needed"),
     HigherLevel: (S.FORBIDDEN, "higher-level"),

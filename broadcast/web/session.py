@@ -168,10 +168,12 @@ class OfficerOut(BaseModel):
 
 
 class SessionOut(BaseModel):
-    """`token` is for machines: `Authorization: Bearer …`. Browsers have it in a cookie that scripts can't read."""
+    """`token` is for machines: `Authorization: Bearer …`. Browsers have it in a cookie that scripts can't read.
+    `must_change`: nothing works before another password is chosen."""
 
     officer: OfficerOut
     token: str
+    must_change: bool
 
 
 class UnlockIn(In):
@@ -199,19 +201,19 @@ async def open_session(call: Call, body: Credentials) -> web.Response:
     After a few wrong passwords for an account or from an address the answer is 429 with Retry-After.
     """
     who = await sign_in(call.request, body.name, body.password, code=body.code, exercise=body.exercise)
-    out = SessionOut(officer=OfficerOut.of(who.officer), token=who.token)
+    out = SessionOut(officer=OfficerOut.of(who.officer), token=who.token, must_change=who.officer.must_change)
     response = web.Response(text=out.model_dump_json(), content_type="application/json")
     give_cookies(call.request, response, who)
     return response
 
 
-@api.get("/session", verb=Verb.SELF)
+@api.get("/session", verb=Verb.SELF, first=True)
 async def who_am_i(call: Call) -> OfficerOut:
     """Who is signed in."""
     return OfficerOut.of(call.officer)
 
 
-@api.delete("/session", status=204, verb=Verb.SELF)
+@api.delete("/session", status=204, verb=Verb.SELF, first=True)
 async def close_session(call: Call) -> web.Response:
     """Sign out."""
     await call.services.officers.sign_out(token_of(call.request))
@@ -220,13 +222,13 @@ async def close_session(call: Call) -> web.Response:
     return response
 
 
-@api.post("/session/lock", status=204, verb=Verb.SELF)
+@api.post("/session/lock", status=204, verb=Verb.SELF, first=True)
 async def lock_session(call: Call) -> None:
     """Lock the screen: looking and stopping are left. A screen that nobody touches locks itself."""
     await call.services.officers.lock(token_of(call.request))
 
 
-@api.post("/session/unlock", status=204, errors=(WrongPin, WrongPassword, TooManyTries), verb=Verb.SELF)
+@api.post("/session/unlock", status=204, errors=(WrongPin, WrongPassword, TooManyTries), verb=Verb.SELF, first=True)
 async def unlock_session(call: Call, body: UnlockIn) -> None:
     """Unlock with the PIN, or with the password."""
     await call.services.officers.unlock(token_of(call.request), pin=body.pin, password=body.password)

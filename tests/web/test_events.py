@@ -8,10 +8,11 @@ from typing import Any
 
 from aiohttp import ClientResponse, ClientSession
 
+from broadcast.domain.accounts import AccountRules
 from broadcast.service import feed
 from broadcast.web import events
 from endpoints.protocol import Stage
-from tests.town import OTHER_TOWNSHIP, TOWN_DUTY, TOWNSHIP, town
+from tests.town import CHIEF, CITY, OTHER_TOWNSHIP, TOWN_DUTY, TOWNSHIP, town
 from tests.web.browser import machine, order, served, visitor
 
 
@@ -204,3 +205,25 @@ async def test_streams_end_when_the_server_stops() -> None:
             await Stream(answer).next("snapshot")
             began = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - began < 3
+
+
+async def test_a_right_that_is_taken_back_is_told_at_once_and_a_disabled_account_s_streams_end_at_once() -> None:
+    async with town() as there, machine(there, TOWN_DUTY) as client, follow(client) as stream:
+        first = await stream.next("state")
+        await there.services.officers.ungrant("town", "granted", by=CHIEF)
+        second = await stream.next("state")
+        assert second["me"] != first["me"]
+        await there.services.officers.disable("town", by=CHIEF)
+        assert (await stream.next("signed-out", "tick"))["event"] == "signed-out"
+
+
+async def test_a_screen_whose_token_is_revoked_sees_nothing_more() -> None:
+    async with town(accounts=AccountRules(two_person=False)) as there:
+        asked = await there.services.admission.changes.make_token(
+            "屏", frozenset(), CITY, days=1, screen=True, exercise=False, by=CHIEF
+        )
+        headers = {"Authorization": f"Bearer {asked.secret}"}
+        async with served(there) as base, ClientSession(base, headers=headers) as client, follow(client) as stream:
+            await stream.next("state")
+            await there.services.officers.tokens.revoke(asked.change.id, by=CHIEF)
+            assert (await stream.next("signed-out", "tick"))["event"] == "signed-out"

@@ -24,6 +24,7 @@ from broadcast.service.ports.accounts import FactorRow as FactorRow
 from broadcast.service.ports.accounts import Factors as Factors
 from broadcast.service.ports.accounts import InvitationRow as InvitationRow
 from broadcast.service.ports.accounts import Invitations as Invitations
+from broadcast.service.ports.accounts import Sealing as Sealing
 from broadcast.service.ports.accounts import SessionRow as SessionRow
 from broadcast.service.ports.accounts import Sessions as Sessions
 from broadcast.service.ports.accounts import TokenRow as TokenRow

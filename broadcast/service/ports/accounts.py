@@ -8,6 +8,13 @@ from broadcast.domain.accounts import AccountChange
 from broadcast.domain.officers import Officer
 
 
+class Sealing(Protocol):
+    """Keeps secrets in the database that nobody reads there."""
+
+    def seal(self, text: str, *, of: str) -> str: ...
+    def open(self, kept: str, *, of: str) -> str | None: ...  # None: it can't be opened here
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An officer, grants included, with what is needed to let them in.
