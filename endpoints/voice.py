@@ -93,6 +93,11 @@ class Voice:
         return self._sink.lost
 
     @property
+    def gaps(self) -> int:
+        """Times that the sound card had to play silence in between, since it was opened: for want of a frame, or of time."""
+        return self._sink.starved + self._sink.ran_dry
+
+    @property
     def token(self) -> str | None:
         """What sounds or is about to."""
         with self._lock:

@@ -64,6 +64,7 @@ class _OnAir:
     sound: Guarded | Watched | None = None  # once it has begun
     fade: FadeOut | None = None  # the same, as the voice reads it
     heard: bool = False
+    gaps_before: int = 0
     trouble: Reason = Reason.NONE
     silent: bool = False
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
@@ -257,7 +258,7 @@ class VoiceOutput:
 
     def _sound(self, on_air: _OnAir, sound: Guarded | Watched) -> None:
         play = on_air.play
-        on_air.fade = FadeOut(sound)
+        on_air.fade, on_air.gaps_before = FadeOut(sound), self._voice.gaps
         self._voice.play(
             on_air.token,
             on_air.fade,
@@ -362,6 +363,10 @@ class VoiceOutput:
         if on_air.sound is not None and on_air.sound.underruns:
             self.underruns += on_air.sound.underruns
             log.warning("%s: the disk was too slow for %d frames", on_air.token, on_air.sound.underruns)
+        if on_air.fade is not None and (gaps := self._voice.gaps - on_air.gaps_before) > 0:
+            log.warning(
+                "%s: the sound card had %d gaps, after each of which it came back into step", on_air.token, gaps
+            )
         if on_air.trouble:
             self._changed()
 

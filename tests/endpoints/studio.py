@@ -272,8 +272,9 @@ class Studio:
         self.output.follow(self._time_line)
 
     def _make_voice(self, started: OnTime, finished: OnTime, failed: OnError) -> Voice:
+        self.sink = _Pumping(self.recorder, self.reels)
         self.voice = SteppedVoice(
-            _Pumping(self.recorder, self.reels),
+            self.sink,
             post=self.loop.call_soon,
             on_started=started,
             on_finished=finished,

@@ -387,3 +387,23 @@ def test_the_next_programme_follows_without_anybody_hearing_of_the_last(tmp_path
             assert np.abs(np.diff(heard)).max() < 0.2 * 32_768
 
     run(story())
+
+
+def test_gaps_of_the_card_while_an_order_sounds_are_in_the_log_with_its_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    short = tape(3)
+
+    async def story() -> None:
+        async with studio(tmp_path, held=(short,)) as stage:
+            at_hand(stage, short)
+            stage.play(an_order("before", short))
+            await asyncio.sleep(5)
+            assert "gaps" not in caplog.text
+            stage.play(an_order("during", short))
+            await asyncio.sleep(1)
+            stage.sink.starved += 2
+            await asyncio.sleep(5)
+            assert "during#2: the sound card had 2 gaps" in caplog.text
+
+    run(story())
