@@ -24,6 +24,7 @@ from broadcast.service.asset_gate import AssetGate
 from broadcast.service.assets import AssetRules, Assets
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
+from broadcast.service.conference.conferring import Conferring
 from broadcast.service.endings import Endings
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
@@ -50,6 +51,7 @@ from endpoints.arbitration import QuietHours
 from endpoints.protocol import Hello, Kind, OrderRule, Reason, Stage
 from endpoints.sealing import Ed25519Signer
 from tests.caring import care_for
+from tests.conference.paper import PaperEngine
 from tests.memory_store import MemoryStore
 from tests.no_live import no_live
 from tests.quick_workshop import QuickWorkshop
@@ -373,6 +375,9 @@ async def town(
         signer=signers[False],
         requests=lambda: governance.approvals.requests,
     )
+    conferring = Conferring.of(
+        clock=clock, store=store, estate=estate, health=health, engine=PaperEngine(), sound_of=lambda _: None
+    )
     services = Services(
         clock=clock,
         care=care,
@@ -413,10 +418,12 @@ async def town(
         planning=planning,
         gate=AssetGate(monotonic=clock.monotonic, estate=estate, urgent=boards.needs, bytes_per_s=bytes_per_s),
         previews=Previews(clock=clock, voice=speech, broadcasts=broadcasts),
+        conferring=conferring,
         wire_up=lambda: wire.is_up,
         assets=sounds,
         asset=lambda name: assets / name if assets and (assets / name).is_file() else None,
     )
+    await conferring.load()
     try:
         yield Town(clock, store, wire, speech, used, services, ladder, bench, shelf)
     finally:

@@ -18,6 +18,7 @@ from broadcast.keyring import Keyring, open_keyring
 from broadcast.provisioning import provision, quiet_hours
 from broadcast.server.brokers import broker_settings, broker_users, remember_port
 from broadcast.server.caring import Caring
+from broadcast.server.conferring import sound_path, start_conferring
 from broadcast.server.epoch import next_epoch
 from broadcast.server.governance import Governance, account_rules, govern
 from broadcast.server.hosting import DataFolderUnusable, DeskPortTaken, spare_the_collector
@@ -30,6 +31,8 @@ from broadcast.service.assets import AssetRules, Assets, UsableSounds
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.broker_watch import watch_broker
+from broadcast.service.conference.conferring import Conferring
+from broadcast.service.conference.no_engine import NoEngine
 from broadcast.service.endings import Endings
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
@@ -127,6 +130,7 @@ class Server:
         await self.officers.factors.seal_all()
         await self.caring.load()
         await self.watch.load()
+        await self.conferring.load()
         self.speakers.expect(self.estate.speakers)
         await self._start_broker()
         self._make_live(epoch)
@@ -322,6 +326,16 @@ class Server:
             requests=lambda: self.governance.approvals.requests,
         )
 
+        self.conferring = Conferring.of(
+            clock=clock,
+            store=store,
+            estate=self.estate,
+            health=self.health,
+            engine=NoEngine(),
+            sound_of=lambda sha256: sound_path(self.library, sha256),
+        )
+        self._open.push_async_callback(self.conferring.engine.stop)
+
     def _open_sound_library(self) -> None:
         asked = self.settings.assets
         self.workshop = open_workshop(
@@ -394,6 +408,7 @@ class Server:
         self._loops.every("as-run", 2.0, self.planning.keep_record)
         self._loops.every("programme-files", 60.0, self.programmes.watch_files)
         self._loops.every("sessions", 60.0, self.officers.housekeep)
+        start_conferring(self.conferring, self._loops)
         self._loops.every("endings", 1.0, self.endings.tick)
         self._loops.every("tools", 2.0, self._notice_tools)
         self._loops.every("conditions", 2.0, self._watch)

@@ -54,6 +54,7 @@ def services_of(server: "Server") -> Services:
         planning=server.planning,
         gate=server.gate,
         previews=Previews(clock=server.clock, voice=server.speech, broadcasts=server.broadcasts),
+        conferring=server.conferring,
         wire_up=lambda: server.wire.is_up,
         assets=server.assets,
         asset=lambda sha256: _asset(server, sha256),

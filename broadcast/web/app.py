@@ -22,6 +22,9 @@ from broadcast.web import (
     broadcasts,
     care,
     composing,
+    conference_plans,
+    conference_socket,
+    conferences,
     console_files,
     day_page,
     desk,
@@ -112,6 +115,8 @@ def make_api() -> Api:
         policies.api,
         drafts.api,
         drills.api,
+        conferences.api,
+        conference_plans.api,
         events.api,
     ):
         api.operations += part.operations
@@ -142,6 +147,7 @@ def make_app(
     day_page.add_to(app)
     programme_pages.add_to(app)
     live.add_to(app)
+    conference_socket.add_to(app)
     desk.add_to(app)
     desk_endings.add_to(app)
     desk_approvals.add_to(app)

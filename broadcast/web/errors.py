@@ -65,6 +65,22 @@ class TooManySockets(BroadcastError):
         super().__init__(f"there are {most} connections for a microphone already; close one")
 
 
+class TooManyPages(BroadcastError):
+    """This address has enough pages of one conference open."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.retry_after_s = most, 10
+        super().__init__(f"there are {most} pages of this conference open at this address; close one")
+
+
+class TooManyMessages(BroadcastError):
+    """More messages than any page of a conference sends."""
+
+    def __init__(self, most_per_s: int) -> None:
+        self.most_per_s = most_per_s
+        super().__init__(f"more than {most_per_s} messages a second")
+
+
 class TooFast(BroadcastError):
     """More messages than any microphone makes."""
 

@@ -21,6 +21,7 @@ from broadcast.domain.accounts import (
 from broadcast.domain.areas import BadAreaTable, UnknownArea
 from broadcast.domain.assets import AnotherSound, AssetInUse, OwnUpload, SameFile, UnknownAsset
 from broadcast.domain.broadcasts import AlreadyOver, HigherLevel, InvalidRequest, UnknownBroadcast
+from broadcast.domain.conference.errors import AskedTooOften
 from broadcast.domain.errors import BroadcastError, Overtaken
 from broadcast.domain.live import BadSound, LiveBusy, LiveOver, LiveOverBudget, MicrophoneOpen, NoSource, UnknownLive
 from broadcast.domain.officers import AreaNotGranted, RoleNotGranted
@@ -30,6 +31,7 @@ from broadcast.domain.speakers import UnknownSpeaker
 from broadcast.service.announcer import SoundChanged
 from broadcast.service.assets import TooManyUploads
 from broadcast.service.broadcasts import BoardFull, StoppedMeanwhile
+from broadcast.service.conference.doors import TooManyTickets
 from broadcast.service.officers import (
     NoSecondFactor,
     NotSignedIn,
@@ -49,6 +51,7 @@ from broadcast.service.programmes import PlanChanged, ProgrammeBoardFull
 from broadcast.service.proofs import NotMeant
 from broadcast.service.wording import UnknownTemplate
 from broadcast.web.care_problems import CARE
+from broadcast.web.conference_problems import CONFERENCE
 from broadcast.web.errors import (
     BodyTooLarge,
     Broken,
@@ -61,6 +64,8 @@ from broadcast.web.errors import (
     StaleForm,
     TakenOver,
     TooFast,
+    TooManyMessages,
+    TooManyPages,
     TooManySockets,
     TooManyStreams,
     TooSlow,
@@ -124,6 +129,8 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     BadSound: (S.UNPROCESSABLE_ENTITY, "bad-sound"),
     NoSource: (S.SERVICE_UNAVAILABLE, "no-source"),
     TooManySockets: (S.TOO_MANY_REQUESTS, "too-many-sockets"),
+    TooManyPages: (S.TOO_MANY_REQUESTS, "too-many-pages"),
+    TooManyMessages: (S.TOO_MANY_REQUESTS, "too-many-messages"),
     TooFast: (S.TOO_MANY_REQUESTS, "too-fast"),
     SoundStopped: (S.REQUEST_TIMEOUT, "sound-stopped"),
     OutOfTurn: (S.CONFLICT, "out-of-turn"),
@@ -160,7 +167,19 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     **GOVERNANCE,
     **CARE,
     **WATCH,
+    **CONFERENCE,
 }
+WAITS = (
+    TooManyTries,
+    TooManyStreams,
+    TooManySockets,
+    TooManyPages,
+    TooManyPreviews,
+    TooManyUploads,
+    TownshipBusy,
+    AskedTooOften,
+    TooManyTickets,
+)  # they say how long
 RETRY_AFTER_S = {StoreUnavailable: 5, StoreInDoubt: 5, SpeechFailed: 30}
 
 
@@ -190,9 +209,7 @@ def faults_of(err: BroadcastError, words: Words) -> list[dict[str, str]]:
 
 
 def headers_of(err: BroadcastError) -> dict[str, str]:
-    if isinstance(
-        err, TooManyTries | TooManyStreams | TooManySockets | TooManyPreviews | TooManyUploads | TownshipBusy
-    ):
+    if isinstance(err, WAITS):
         return {"Retry-After": str(err.retry_after_s)}
     if type(err) in RETRY_AFTER_S:
         return {"Retry-After": str(RETRY_AFTER_S[type(err)])}

@@ -14,6 +14,7 @@ from broadcast.service.assets import Assets
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.care import Care
+from broadcast.service.conference.conferring import Conferring
 from broadcast.service.drafts import Drafts
 from broadcast.service.drills import Drills
 from broadcast.service.effects import Effects
@@ -79,6 +80,7 @@ class Services:
     planning: Planning
     gate: AssetGate
     previews: Previews
+    conferring: Conferring
     wire_up: Callable[[], bool]
     assets: Assets
     asset: Callable[[str], Path | None]

@@ -80,6 +80,7 @@ class Council:
             conferences=self.conferences,
             tell=lambda conference, site, message: self.said.append((conference, site, str(message["type"]))),
             started=self.reconciler.forget,
+            news=self.reconciler.poke,
         )
 
     def _hear(self, event: EngineEvent) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any, ClassVar
 
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.broadcasts import Fault, InvalidRequest
@@ -21,6 +22,8 @@ LONGEST_MIN = 24 * 60
 class Seat:
     """One site of a plan. :param id: unique in it; of an area's seat, the area's code. :param officer: see `Site`."""
 
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}  # as in `acts`
+
     id: str
     name: str
     area: str
@@ -34,9 +37,11 @@ class Seat:
 class Plan:
     """:param area: of the conference: who may hold conferences there may chair it. `chair`: the seat that has the token first."""
 
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
     title: str
     area: str
-    seats: tuple[Seat, ...]
+    seats: tuple[Seat, ...] = ()
     minutes: int = 60
     chair: str = ""
     deputies: tuple[str, ...] = ()

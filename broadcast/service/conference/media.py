@@ -34,14 +34,21 @@ Tell = Callable[[str, str, dict[str, object]], None]
 
 class Media:
     """:param tell: (conference, site, message) to the site's page.
-    :param started: the engine is a new one.
+    :param started: the engine is a new one. :param news: something was heard.
     """
 
     def __init__(
-        self, *, clock: Clock, engine: Engine, conferences: Conferences, tell: Tell, started: Callable[[], None]
+        self,
+        *,
+        clock: Clock,
+        engine: Engine,
+        conferences: Conferences,
+        tell: Tell,
+        started: Callable[[], None],
+        news: Callable[[], None],
     ) -> None:
         self._clock, self._engine, self._conferences = clock, engine, conferences
-        self._tell, self._started = tell, started
+        self._tell, self._started, self._news = tell, started, news
         self._events: asyncio.Queue[EngineEvent] = asyncio.Queue()
         self._generation = 0
         self._voices: dict[tuple[str, str], float] = {}
@@ -102,11 +109,7 @@ class Media:
     def hear(self, event: EngineEvent) -> None:
         """To be handed to `Engine.start`."""
         self._events.put_nowait(event)
-
-    async def run(self) -> None:
-        """Until cancelled: each event in its order."""
-        while True:
-            await self.take(await self._events.get())
+        self._news()
 
     async def drain(self) -> None:
         """Everything that was heard until now."""

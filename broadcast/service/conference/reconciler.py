@@ -6,6 +6,7 @@ What an engine of one generation was told is remembered; a new generation knows 
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from broadcast.clock import Clock
@@ -70,40 +71,36 @@ class Reconciler:
         self._told: dict[str, Told] = {}
         self._dirty: set[str] = set()
         self._again_at = self._look_at = 0.0
-        self._wake = asyncio.Event()
+        self._news = asyncio.Event()
         conferences.listen(self._changed)
 
     def _changed(self, before: Conference, after: Conference) -> None:
         self._dirty.add(after.id)
-        self._wake.set()
+        self.poke()
+
+    def poke(self) -> None:
+        """There is something to do."""
+        self._news.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Until there is, or the time has passed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
+        self._news.clear()
 
     def forget(self) -> None:
         """The engine is another one (`Started`): it knows nothing of what was said."""
         self._told.clear()
         self._dirty |= {one.id for one in self._conferences.live}
         self._again_at = 0.0
-        self._wake.set()
         for one in self._conferences.live:
             self._renegotiate(one.id, "")
 
-    async def run(self) -> None:
-        """Until cancelled: at once after a change, and now and then to compare."""
-        self._dirty |= {one.id for one in self._conferences.live}
-        while True:
-            await self.step()
-            self._wake.clear()
-            if self._dirty and self._clock.monotonic() >= self._again_at:
-                continue
-            try:
-                async with asyncio.timeout(AGAIN_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-
     async def step(self) -> None:
-        """Apply what has changed; compare when it is time."""
+        """Apply what has changed; compare when it is time. Call a few times a second, and after each act."""
         now = self._clock.monotonic()
-        if now < self._again_at:
+        if now < self._again_at or not (self._conferences.live or self._told or self._dirty):
             return
         try:
             if now >= self._look_at:
