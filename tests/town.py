@@ -389,7 +389,9 @@ async def town(
         feed=feed,
         health=health,
         officers=officers,
-        admission=Admission.of(officers, clock=clock, store=store, hasher=used, tree=lambda: estate.tree),
+        admission=Admission.of(
+            officers, clock=clock, store=store, hasher=used, tree=lambda: estate.tree, on_policy=policy.load
+        ),
         reach=governance.reach,
         policy=governance.policy,
         approvals=governance.approvals,

@@ -37,7 +37,10 @@ FOR_SCREENS = frozenset({Verb.READ})
 
 
 class ChangeKind(StrEnum):
-    """What a second person has to confirm; the console has a word for each under `change.*`."""
+    """What a second person has to confirm: what gives somebody more, and the table that says who is asked at all.
+
+    The console has a word for each under `change.*`.
+    """
 
     INVITE = "invite"
     ALTER = "alter"  # role, area, title
@@ -46,6 +49,7 @@ class ChangeKind(StrEnum):
     PASSWORD = "password"  # noqa: S105  of another
     FACTOR = "factor"  # take another's second factor away
     TOKEN = "token"  # noqa: S105
+    POLICY = "policy"  # who has to agree to what
 
 
 class ChangeState(StrEnum):

@@ -289,7 +289,12 @@ class Server:
             on_change=self.feed.nudge,
         )
         self.admission = Admission.of(
-            self.officers, clock=clock, store=store, hasher=self.hasher, tree=lambda: self.estate.tree
+            self.officers,
+            clock=clock,
+            store=store,
+            hasher=self.hasher,
+            tree=lambda: self.estate.tree,
+            on_policy=policy.load,
         )
         self.governance: Governance = govern(
             clock=clock,

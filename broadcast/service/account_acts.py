@@ -7,7 +7,7 @@ from broadcast.domain.accounts import AccountChange, AccountRules, ChangeKind, C
 from broadcast.domain.officers import Grant, Officer, Role, Verb
 from broadcast.domain.rights import RIGHTS, SENDING
 from broadcast.service.officers import OfficerExists, account_of, must_leave_an_administrator
-from broadcast.service.ports import InvitationRow, TokenRow, Tx
+from broadcast.service.ports import InvitationRow, PolicyRow, TokenRow, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,12 @@ class Done:
     """What sign-ins have to learn of it.
 
     :param renewed: this officer may do something else now. :param gone: this one's sign-ins have ended.
+    :param policy: another table of approvals is in force.
     """
 
     renewed: Officer | None = None
     gone: str = ""
+    policy: bool = False
 
 
 def carry_out(tx: Tx, change: AccountChange, *, now_ms: int, rules: AccountRules) -> Done:
@@ -111,6 +113,15 @@ def _drop_factor(tx: Tx, change: AccountChange, _now_ms: int, _rules: AccountRul
     return Done()
 
 
+def _set_policy(tx: Tx, change: AccountChange, now_ms: int, _rules: AccountRules) -> Done:
+    """It stands in the name of whoever asked for it; the log names who agreed."""
+    revision, newest = int(change.facts["revision"]), tx.policies.newest(change.subject)
+    if (newest.revision if newest else 0) != revision:
+        raise ChangeStale(change.id)
+    tx.policies.add(PolicyRow(change.subject, revision + 1, now_ms, change.by, change.facts["body"]))
+    return Done(policy=True)
+
+
 def _sends(role: Role) -> bool:
     return not RIGHTS[role].isdisjoint(SENDING)
 
@@ -123,4 +134,5 @@ _CARRY_OUT: Mapping[ChangeKind, Callable[[Tx, AccountChange, int, AccountRules],
     ChangeKind.ENABLE: _enable,
     ChangeKind.PASSWORD: _set_password,
     ChangeKind.FACTOR: _drop_factor,
+    ChangeKind.POLICY: _set_policy,
 }

@@ -5,7 +5,7 @@ never been anybody else who could confirm. By policy (`[accounts] two_person`) o
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ulid import ULID
@@ -34,6 +34,7 @@ from broadcast.domain.accounts import (
     name_faults,
     title_faults,
 )
+from broadcast.domain.approval_policy import DEFAULT, Policy, policy_faults, policy_text
 from broadcast.domain.areas import AreaTree
 from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.officers import AreaNotGranted, Grant, Officer, Role, RoleNotGranted, Verb
@@ -42,6 +43,8 @@ from broadcast.service.account_acts import Done, carry_out, grant_facts
 from broadcast.service.changers import changer_of
 from broadcast.service.officers import OfficerExists, Officers, account_of
 from broadcast.service.passwords import Hasher, faults_of
+from broadcast.service.policies import NAME as APPROVAL
+from broadcast.service.policies import must_be_newest, must_rule
 from broadcast.service.ports import ActRow, Store, Tx
 from broadcast.service.second_factors import NoSecondFactor
 from broadcast.service.sessions import digest_of
@@ -64,13 +67,23 @@ class Asked:
 
 
 class AccountChanges:
-    """:param tree: the areas that there are now."""
+    """
+    :param tree: the areas that there are now.
+    :param on_policy: called when another table of approvals is in force.
+    """
 
     def __init__(
-        self, *, clock: Clock, store: Store, hasher: Hasher, officers: Officers, tree: Callable[[], AreaTree]
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        hasher: Hasher,
+        officers: Officers,
+        tree: Callable[[], AreaTree],
+        on_policy: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._clock, self._store, self._hasher, self._officers = clock, store, hasher, officers
-        self._tree, self._rules = tree, officers.rules
+        self._tree, self._rules, self._on_policy = tree, officers.rules, on_policy
 
     # ---- wishes ---------------------------------------------------------------------------------------------------------
 
@@ -173,6 +186,24 @@ class AccountChanges:
         facts |= {"screen": "1" if screen else "", "exercise_only": "1" if exercise else ""}
         change = self._change(Kind.TOKEN, title, [area], facts, by=by)
         return Asked(await self._ask(lambda tx: replace(change, hashed=digest_of(token).hex()), by=by), token)
+
+    async def alter_policy(self, policy: Policy, *, revision: int, by: Officer) -> Asked:
+        """Another table of who has to agree to what: not weaker guarded than the accounts whose agreement it asks for.
+
+        :raises PolicyChanged, InvalidRequest, RoleNotGranted, AreaNotGranted: nothing was stored.
+        """
+        areas = must_rule(by, self._tree(), now_ms=self._clock.now_ms())
+        if faults := policy_faults(policy):
+            raise InvalidRequest(faults)
+
+        def check(tx: Tx) -> AccountChange:
+            must_be_newest(tx, revision)
+            newest = tx.policies.newest(APPROVAL)
+            was = newest.body if newest else policy_text(DEFAULT)
+            facts = {"revision": str(revision), "body": policy_text(policy), "was_body": was}
+            return self._change(Kind.POLICY, APPROVAL, areas, facts, by=by)
+
+        return Asked(await self._ask(check, by=by))
 
     # ---- decisions ------------------------------------------------------------------------------------------------------
 
@@ -313,7 +344,8 @@ class AccountChanges:
         if author is None or author.disabled:
             raise ChangeStale(change.id)
         try:
-            may(author.officer, Verb.MANAGE_OFFICERS, areas=change.areas)
+            policy = change.kind is Kind.POLICY
+            may(author.officer, Verb.MANAGE_POLICY if policy else Verb.MANAGE_OFFICERS, areas=change.areas)
             if change.kind in (Kind.GRANT, Kind.TOKEN):
                 verbs = frozenset(Verb(verb) for verb in change.facts["verbs"].split())
                 _must_hold(author.officer, verbs, change.facts["area"])
@@ -325,6 +357,8 @@ class AccountChanges:
             self._officers.sessions.renew(done.renewed)
         if done.gone:
             self._officers.sessions.forget(done.gone)
+        if done.policy and self._on_policy is not None:
+            await self._on_policy()
         await self._officers.tokens.look_again()
 
 

@@ -1,6 +1,6 @@
 """How people and machines are let in, as one part: the wishes that want a second person, and the invitations they lead to."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,10 +22,20 @@ class Admission:
 
     @classmethod
     def of(
-        cls, officers: Officers, *, clock: Clock, store: Store, hasher: Hasher, tree: Callable[[], AreaTree]
+        cls,
+        officers: Officers,
+        *,
+        clock: Clock,
+        store: Store,
+        hasher: Hasher,
+        tree: Callable[[], AreaTree],
+        on_policy: Callable[[], Awaitable[None]],
     ) -> Self:
-        """:param tree: the areas that there are now."""
+        """
+        :param tree: the areas that there are now.
+        :param on_policy: called when another table of approvals is in force.
+        """
         return cls(
-            AccountChanges(clock=clock, store=store, hasher=hasher, officers=officers, tree=tree),
+            AccountChanges(clock=clock, store=store, hasher=hasher, officers=officers, tree=tree, on_policy=on_policy),
             Invitations(clock=clock, store=store, hasher=hasher, officers=officers),
         )

@@ -17,6 +17,7 @@ from broadcast.domain.approval_policy import (
     policy_of,
     policy_text,
 )
+from broadcast.domain.areas import AreaTree
 from broadcast.domain.broadcasts import InvalidRequest, StartBroadcast
 from broadcast.domain.officers import Officer, Verb
 from broadcast.domain.rights import may
@@ -77,25 +78,42 @@ class ApprovalPolicy:
     async def save(self, policy: Policy, *, by: Officer, revision: int) -> PolicyVersion:
         """Another table, in force at once for what is asked from now on; what waits already keeps its rule.
 
+        For whoever sits at the machine; over the web it wants a second person (`AccountChanges.alter_policy`).
+
         :raises RoleNotGranted, PolicyChanged, InvalidRequest: nothing was stored.
         """
         now_ms = self._clock.now_ms()
-        may(by, Verb.MANAGE_POLICY, exercise=None, now_ms=now_ms)
+        must_rule(by, self._estate.tree, now_ms=now_ms)
         if faults := policy_faults(policy):
             raise InvalidRequest(faults)
         row = PolicyRow(NAME, revision + 1, now_ms, by.name, policy_text(policy))
 
         def work(tx: Tx) -> None:
-            newest = tx.policies.newest(NAME)
-            if (newest.revision if newest else 0) != revision:
-                at = newest or PolicyRow(NAME, 0, 0, "", "")
-                raise PolicyChanged(NAME, at.revision, at.saved_by, at.saved_at_ms)
+            must_be_newest(tx, revision)
             tx.policies.add(row)
             tx.acts.add(ActRow(now_ms, by.name, "change policy", NAME, str(row.revision)))
 
         await self._store.write(work)
         self.now = _version(row)
         return self.now
+
+
+def must_rule(by: Officer, tree: AreaTree, *, now_ms: int) -> list[str]:
+    """The table holds for the whole county: only who administers all of it changes it. Its areas.
+
+    :raises RoleNotGranted, AreaNotGranted: this officer does not.
+    """
+    areas = [city.code for city in tree.cities]
+    may(by, Verb.MANAGE_POLICY, areas=areas, exercise=None, now_ms=now_ms)
+    return areas
+
+
+def must_be_newest(tx: Tx, revision: int) -> None:
+    """:raises PolicyChanged: the table is at another version."""
+    newest = tx.policies.newest(NAME)
+    if (newest.revision if newest else 0) != revision:
+        at = newest or PolicyRow(NAME, 0, 0, "", "")
+        raise PolicyChanged(NAME, at.revision, at.saved_by, at.saved_at_ms)
 
 
 def _version(row: PolicyRow) -> PolicyVersion:

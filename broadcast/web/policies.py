@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from broadcast.domain.accounts import ChangeState
 from broadcast.domain.approval import PolicyChanged
 from broadcast.domain.approval_policy import (
     LONGEST_WAIT_S,
@@ -15,7 +16,7 @@ from broadcast.domain.approval_policy import (
     Rule,
     Source,
 )
-from broadcast.domain.officers import RoleNotGranted, Verb
+from broadcast.domain.officers import AreaNotGranted, RoleNotGranted, Verb
 from broadcast.service.policies import PolicyVersion
 from broadcast.web.models import In, KindWord, SeverityWord
 from broadcast.web.openapi import Api, Call
@@ -78,12 +79,16 @@ class PolicyIn(In):
 
 
 class PolicyOut(BaseModel):
-    """A version of the table; revision 0 is that as delivered. `in_force` false: one officer alone, nobody is asked."""
+    """A version of the table; revision 0 is that as delivered. `in_force` false: one officer alone, nobody is asked.
+
+    `waiting`: this table is not in force yet; the change of that id (`/account-changes`) waits for a second person.
+    """
 
     revision: int
     saved: str | None
     saved_by: str
     in_force: bool
+    waiting: str | None
     rules: list[RuleModel]
 
 
@@ -104,19 +109,30 @@ async def approval_policy_history(call: Call) -> PoliciesOut:
     return PoliciesOut(items=[_out(call, one) for one in found])
 
 
-@api.put("/policies/approval", versioned=True, errors=(RoleNotGranted, PolicyChanged), verb=Verb.MANAGE_POLICY)
+@api.put(
+    "/policies/approval",
+    versioned=True,
+    errors=(RoleNotGranted, AreaNotGranted, PolicyChanged),
+    verb=Verb.MANAGE_POLICY,
+)
 async def change_approval_policy(call: Call, body: PolicyIn) -> PolicyOut:
-    """Another table, in force at once; what waits already keeps the rule under which it was asked. If-Match "0" at first."""
+    """Another table, in force when a second person has confirmed it; the answer is the one in force, with what waits (`waiting`).
+
+    What was asked before keeps the rule under which it was asked. If-Match "0" at first.
+    """
     policy = Policy(tuple(one.rule() for one in body.rules))
-    return _out(call, await call.services.policy.save(policy, by=call.officer, revision=call.revision))
+    asked = await call.services.admission.changes.alter_policy(policy, revision=call.revision, by=call.officer)
+    waits = asked.change.state is ChangeState.WAITING
+    return _out(call, call.services.policy.now, waiting=asked.change.id if waits else None)
 
 
-def _out(call: Call, one: PolicyVersion) -> PolicyOut:
+def _out(call: Call, one: PolicyVersion, waiting: str | None = None) -> PolicyOut:
     call.headers["ETag"] = f'"{one.revision}"'
     return PolicyOut(
         revision=one.revision,
         saved=rfc3339(one.saved_at_ms) if one.saved_at_ms else None,
         saved_by=one.saved_by,
         in_force=call.services.policy.second_person,
+        waiting=waiting,
         rules=[RuleModel.of(rule) for rule in one.policy.rules],
     )

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from broadcast.domain.accounts import AccountRules
 from broadcast.domain.approval import REVIEW_WITHIN_MS
-from broadcast.domain.approval_policy import DEFAULT, AtDeadline, Policy
-from broadcast.service.ports import Tx
-from tests.town import APPROVER, CHIEF, CITY, DUTY, OTHER_TOWNSHIP, TOWN_DUTY, TOWNSHIP, VIEWER, Town, town
-from tests.web.browser import order, served
+from broadcast.domain.approval_policy import DEFAULT, AtDeadline, Demand, Policy
+from broadcast.domain.officers import Officer, Role
+from broadcast.service.ports import Account, Tx
+from tests.town import APPROVER, CHIEF, CITY, DUTY, OTHER_TOWNSHIP, PASSWORD, TOWN_DUTY, TOWNSHIP, VIEWER, Town, town
+from tests.web.browser import machine, order, served
 
 API = "/api/v1"
 
@@ -311,7 +313,7 @@ async def test_the_state_that_every_page_follows_counts_what_waits() -> None:
 
 
 async def test_the_policy_is_changed_by_administrators_from_the_version_that_they_read() -> None:
-    async with town(second_person=True) as there, people(there) as who:
+    async with town(second_person=True, accounts=AccountRules(two_person=False)) as there, people(there) as who:
         answer = await who["duty"].get(f"{API}/policies/approval")
         table = await answer.json()
         assert (table["revision"], answer.headers["ETag"], table["in_force"]) == (0, '"0"', True)
@@ -328,6 +330,35 @@ async def test_the_policy_is_changed_by_administrators_from_the_version_that_the
         assert (bool(notice["approval"]), bool(red["approval"])) == (True, False)
         history = (await (await who["viewer"].get(f"{path}/history")).json())["items"]
         assert [(one["revision"], one["saved_by"]) for one in history] == [(0, ""), (1, "chief")]
+
+
+async def test_the_table_of_who_agrees_is_itself_changed_by_two_and_by_nobody_below_the_county() -> None:
+    supervisor, small = Officer("second", "", Role.SUPERVISOR, CITY), Officer("small", "", Role.ADMINISTRATOR, TOWNSHIP)
+    async with town(second_person=True) as there, people(there) as who:
+        hashed = await there.hasher.hash(PASSWORD)
+        for one in (supervisor, small):
+            await there.store.write(lambda tx, one=one: tx.accounts.add(Account(one, hashed)))  # type: ignore[misc]
+        path, match, open_to_all = f"{API}/policies/approval", {"If-Match": '"0"'}, {"rules": [{"demand": "none"}]}
+        async with machine(there, supervisor) as second, machine(there, small) as village:
+            assert (await village.put(path, json=open_to_all, headers=match)).status == 403
+            answer = await who["chief"].put(path, json=open_to_all, headers=match)
+            told = await answer.json()
+            assert (answer.status, told["revision"], there.services.policy.now.revision) == (200, 0, 0)
+            red = await (await who["duty"].post(f"{API}/broadcasts", json=order())).json()
+            assert red["approval"], "the table in force still asks"
+            change = f"{API}/account-changes/{told['waiting']}"
+            shown = await (await second.get(change)).json()
+            assert (shown["kind"], shown["by"], shown["state"]) == ("policy", "chief", "waiting")
+            assert (await who["chief"].post(f"{change}/confirm")).status == 403
+            assert (await who["duty"].post(f"{change}/confirm")).status == 403
+            later = await (await who["chief"].put(path, json=open_to_all, headers=match)).json()
+            assert (await second.post(f"{change}/confirm")).status == 200
+            now = there.services.policy.now
+            assert (now.revision, now.saved_by, now.policy.rules[0].demand) == (1, "chief", Demand.NONE)
+            stale = await second.post(f"{API}/account-changes/{later['waiting']}/confirm")
+            assert (stale.status, there.services.policy.now.revision) == (409, 1)
+            free = await (await who["duty"].post(f"{API}/broadcasts", json=order(text="另一条"))).json()
+            assert not free["approval"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import ClientSession
 
+from broadcast.domain.accounts import AccountRules
 from broadcast.domain.officers import Officer, Role
 from broadcast.service.ports import Account
 from broadcast.web.app import make_api
@@ -91,7 +92,7 @@ def test_every_operation_that_changes_what_is_there_starts_from_a_version_or_say
 
 
 async def test_without_a_version_428_and_with_an_old_one_412_that_names_who_was_faster_and_when() -> None:
-    async with town() as there:
+    async with town(accounts=AccountRules(two_person=False)) as there:
         hashed = await there.hasher.hash(PASSWORD)
         await there.store.write(lambda tx: tx.accounts.add(Account(SECOND, hashed)))
         async with machine(there, CHIEF) as first, machine(there, SECOND) as second:
