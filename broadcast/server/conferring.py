@@ -1,17 +1,37 @@
-"""Composition of conferences: their loops, and where their sounds lie."""
+"""Composition of conferences: what they are handed, and their loops."""
 
 from audio_assets.library import AssetLibrary
+from broadcast.clock import Clock
 from broadcast.server.loops import Loops
+from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.conference.conferring import Conferring
+from broadcast.service.conference.no_engine import NoEngine
+from broadcast.service.estate import Estate
+from broadcast.service.health import Health
+from broadcast.service.ports import Store
+
+
+def confer(  # noqa: PLR0917 it has what the server has
+    clock: Clock, store: Store, estate: Estate, health: Health, library: AssetLibrary, broadcasts: Broadcasts
+) -> Conferring:
+    """Make them."""
+
+    def sound_of(sha256: str) -> str | None:
+        digest = bytes.fromhex(sha256)
+        return str(library.path(digest)) if library.has(digest) else None
+
+    return Conferring.of(
+        clock=clock,
+        store=store,
+        estate=estate,
+        health=health,
+        engine=NoEngine(),
+        sound_of=sound_of,
+        on_air=broadcasts.live,
+    )
 
 
 def start_conferring(conferring: Conferring, loops: Loops) -> None:
     """Keep them going. `tick` waits for news itself: an act reaches the engine at once."""
     loops.every("conferences", 0.0, conferring.tick)
     loops.every("conference-doors", 1.0, conferring.housekeep)
-
-
-def sound_path(library: AssetLibrary, sha256: str) -> str | None:
-    """The file of the library with that hex SHA-256."""
-    digest = bytes.fromhex(sha256)
-    return str(library.path(digest)) if library.has(digest) else None

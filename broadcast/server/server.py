@@ -18,7 +18,7 @@ from broadcast.keyring import Keyring, open_keyring
 from broadcast.provisioning import provision, quiet_hours
 from broadcast.server.brokers import broker_settings, broker_users, remember_port
 from broadcast.server.caring import Caring
-from broadcast.server.conferring import sound_path, start_conferring
+from broadcast.server.conferring import confer, start_conferring
 from broadcast.server.epoch import next_epoch
 from broadcast.server.governance import Governance, account_rules, govern
 from broadcast.server.hosting import DataFolderUnusable, DeskPortTaken, spare_the_collector
@@ -31,8 +31,6 @@ from broadcast.service.assets import AssetRules, Assets, UsableSounds
 from broadcast.service.boards import Boards
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.broker_watch import watch_broker
-from broadcast.service.conference.conferring import Conferring
-from broadcast.service.conference.no_engine import NoEngine
 from broadcast.service.endings import Endings
 from broadcast.service.estate import Estate
 from broadcast.service.feed import Feed
@@ -331,14 +329,7 @@ class Server:
             requests=lambda: self.governance.approvals.requests,
         )
 
-        self.conferring = Conferring.of(
-            clock=clock,
-            store=store,
-            estate=self.estate,
-            health=self.health,
-            engine=NoEngine(),
-            sound_of=lambda sha256: sound_path(self.library, sha256),
-        )
+        self.conferring = confer(clock, store, self.estate, self.health, self.library, self.broadcasts)
         self._open.push_async_callback(self.conferring.engine.stop)
 
     def _open_sound_library(self) -> None:

@@ -1,12 +1,14 @@
 """Everything of conferences in one place, as the server makes it and the web asks it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from broadcast.clock import Clock
+from broadcast.domain.broadcasts import Broadcast
 from broadcast.domain.conference.media import EngineDown, RtpTarget
 from broadcast.service.conference.bookings import Bookings
 from broadcast.service.conference.doors import Doors
+from broadcast.service.conference.emergencies import Emergencies
 from broadcast.service.conference.lines import Lines
 from broadcast.service.conference.media import Media
 from broadcast.service.conference.reconciler import Reconciler
@@ -29,6 +31,7 @@ class Conferring:
     lines: Lines
     media: Media
     reconciler: Reconciler
+    emergencies: Emergencies
 
     @classmethod
     def of(
@@ -40,6 +43,7 @@ class Conferring:
         health: Health,
         engine: Engine,
         sound_of: Callable[[str], str | None],
+        on_air: Callable[[], Iterable[Broadcast]] = tuple,
         relay_target: Callable[[str], RtpTarget | None] = lambda _: None,
     ) -> "Conferring":
         """Make them."""
@@ -69,6 +73,7 @@ class Conferring:
                 news=reconciler.poke,
             ),
             reconciler,
+            Emergencies(clock=clock, conferences=conferences, live=on_air),
         )
 
     async def load(self) -> None:
@@ -84,6 +89,7 @@ class Conferring:
         await self.reconciler.wait(LOOK_S)
         await self.media.drain()
         await self.conferences.tick()
+        await self.emergencies.tick()
         await self.media.tick()
         await self.reconciler.step()
 

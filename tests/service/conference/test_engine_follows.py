@@ -2,10 +2,12 @@
 
 import random
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from broadcast.domain.broadcasts import Broadcast
 from broadcast.domain.conference import acts
 from broadcast.domain.conference.acting import Actor
 from broadcast.domain.conference.acts import AnyAct
@@ -24,10 +26,13 @@ from broadcast.domain.conference.media import (
 )
 from broadcast.domain.conference.states import UnmutePolicy
 from broadcast.domain.errors import BroadcastError
+from broadcast.service.conference.emergencies import Emergencies
+from endpoints.protocol import Kind
 from tests.conference.council import BOSS, Council, council
-from tests.conference.hall import CHAIR, A, B, C, D
+from tests.conference.hall import CHAIR, TOWNS, A, B, C, D
 from tests.conference.offers import offer
 from tests.conference.paper import Room
+from tests.store.rows import ORDER
 
 ANSWER = offer(Link.VIEW, "recvonly")
 FORCE = acts.Policy(policy=UnmutePolicy.FORCE)
@@ -223,3 +228,32 @@ async def test_after_any_acts_the_engine_is_as_the_state_says() -> None:
             assert state is not None
             assert {one: told.audio_of(one) for one in state.audio} == dict(state.audio)
             assert {one: told.views[one] for one in state.views} == dict(state.views)
+
+
+async def test_an_emergency_where_a_site_is_pre_empts_the_conference_and_gives_it_back() -> None:
+    async with council() as there:
+        conference = (await there.start()).id
+        await on_screen(there, conference, CHAIR, A, B)
+        order = replace(
+            ORDER,
+            kind=Kind.EMERGENCY,
+            exercise=False,
+            areas=(TOWNS[0],),
+            asset=b"\xab" * 32,
+            not_before_ms=there.clock.ms,
+            not_after_ms=there.clock.ms + 60_000,
+        )
+        on_air = [Broadcast(order, "洪水", "", "duty")]
+        emergencies = Emergencies(clock=there.clock, conferences=there.conferences, live=lambda: on_air)
+        await emergencies.tick()
+        await there.settle()
+        assert room(there, conference).plays[order.id].seize
+        assert room(there, conference).heard_by(B) == set() and room(there, conference).seen_by(B) == ()
+        on_air.clear()
+        await emergencies.tick()
+        await there.settle()
+        assert not room(there, conference).plays
+        assert room(there, conference).heard_by(B) == {CHAIR, A}
+        on_air.append(Broadcast(replace(order, areas=(TOWNS[5],)), "别处", "", "duty"))  # nobody of it is there
+        await emergencies.tick()
+        assert there.conferences.now(conference).emergency is None
