@@ -351,6 +351,7 @@ async def town(
         rules=accounts or AccountRules(),
         sealing=SealedTexts(b"\3" * 32),
         on_change=feed.nudge,
+        bell=health,
     )
     care = await care_for(
         clock=clock,

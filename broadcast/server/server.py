@@ -285,6 +285,7 @@ class Server:
             rules=account_rules(asked_accounts),
             sealing=SealedTexts(self.keyring.master),
             on_change=self.feed.nudge,
+            bell=self.health,
         )
         self.admission = Admission.of(
             self.officers,

@@ -13,6 +13,7 @@ from dataclasses import replace
 from broadcast.clock import Clock
 from broadcast.domain.accounts import LONGEST_NAME, name_faults
 from broadcast.domain.errors import BroadcastError
+from broadcast.service.guessing import Bell, Guessing
 from broadcast.service.passwords import Hasher
 from broadcast.service.ports import Account, Store, Tx
 from broadcast.service.rate_limits import Buckets
@@ -42,12 +43,21 @@ class Door:
     """Passwords and codes.
 
     :param duty_rooms: addresses that are trusted like the server's own machine.
+    :param bell: told while somebody guesses.
     """
 
     def __init__(
-        self, *, clock: Clock, store: Store, hasher: Hasher, factors: SecondFactors, duty_rooms: Iterable[str] = ()
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        hasher: Hasher,
+        factors: SecondFactors,
+        duty_rooms: Iterable[str] = (),
+        bell: Bell | None = None,
     ) -> None:
         self._store, self._hasher, self._factors = store, hasher, factors
+        self.guessing = Guessing(clock=clock, bell=bell)
         self._own_addresses = LOOPBACK | frozenset(duty_rooms)
         self._strangers_by_name = Buckets(clock.monotonic)
         self._strangers_by_address = Buckets(clock.monotonic)
@@ -69,11 +79,19 @@ class Door:
         else:
             keys = [(self._strangers_by_name, name), (self._strangers_by_address, network_of(address))]
             if self._waiting >= MOST_WAITING:
+                self.guessing.wrong(network_of(address))
                 raise TooManyTries(1)
-        _take(keys)
+        try:
+            _take(keys)
+        except TooManyTries:
+            self.guessing.wrong(network_of(address))
+            raise
         self._waiting += 1
         try:
             account = await self._checked(name, password)
+        except WrongPassword:
+            self.guessing.wrong(network_of(address))
+            raise
         finally:
             self._waiting -= 1
         try:

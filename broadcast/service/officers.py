@@ -21,6 +21,7 @@ from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer, Role, Verb
 from broadcast.domain.rights import holds, may
 from broadcast.service.door import Door, TooManyTries, WrongPassword
+from broadcast.service.guessing import Bell
 from broadcast.service.passwords import Hasher, faults_of, generated
 from broadcast.service.ports import Account, ActRow, Sealing, Store, Tx
 from broadcast.service.second_factors import NoSecondFactor, SecondFactorNeeded, SecondFactors, WrongCode
@@ -90,6 +91,7 @@ class Officers:
     :param live: the broadcasts that are live; nobody is signed out while one of them is an alert.
     :param duty_rooms: addresses that are trusted like the server's own machine.
     :param sealing: of the secrets of second factors.
+    :param bell: told while somebody guesses passwords.
     :param on_change: called when somebody who is signed in is out, or may do something else: open windows look again.
     """
 
@@ -104,10 +106,13 @@ class Officers:
         rules: AccountRules = AccountRules(),  # noqa: B008  frozen
         sealing: Sealing | None = None,
         on_change: Callable[[], None] = lambda: None,
+        bell: Bell | None = None,
     ) -> None:
         self._clock, self._store, self._hasher, self.rules = clock, store, hasher, rules
         self.factors = SecondFactors(clock=clock, store=store, sealing=sealing)
-        self.door = Door(clock=clock, store=store, hasher=hasher, factors=self.factors, duty_rooms=duty_rooms)
+        self.door = Door(
+            clock=clock, store=store, hasher=hasher, factors=self.factors, duty_rooms=duty_rooms, bell=bell
+        )
         self.sessions = Sessions(clock=clock, store=store, rules=rules, live=live, on_change=on_change)
         self.tokens = Tokens(clock=clock, store=store, on_change=on_change)
 
@@ -363,6 +368,7 @@ class Officers:
 
     async def housekeep(self) -> None:
         """Write when sessions were last seen, and forget those that are over; call every half minute."""
+        self.door.guessing.look()
         await self.sessions.housekeep()
 
     async def look_again(self) -> None:
