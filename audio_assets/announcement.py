@@ -17,6 +17,7 @@ from audio_assets.voices import DEFAULT_VOICE
 
 EXERCISE_HEAD = "演练，演练。"
 EXERCISE_TAIL = "以上是演练。演练，演练。"
+_STOPS = "。！？；!?;…"
 ROOM_DB = 0.7  # under the ceiling, for what the codec adds
 CLOSE_ENOUGH_LU = 0.8  # what the limiter may have taken
 TRIES = 3
@@ -51,7 +52,7 @@ def compose(
     texts = [EXERCISE_HEAD, text, EXERCISE_TAIL] if exercise else [text]
     said = [(speech or shipped()).speak(part, voice=voice, rate=rate) for part in texts]
     words = composer.join([composer.trimmed(part.pcm) for part in said])
-    return _told(finish(words.pcm if bed is None else _over(words, bed), text="".join(texts)), said)
+    return _told(finish(words.pcm if bed is None else _over(words, bed), text=_in_sentences(texts)), said)
 
 
 def exercise_of(
@@ -87,6 +88,12 @@ def kept(pcm: Pcm) -> Rendered:
     """The file of a sound as loud as it is. Nobody sends it: it may cost more than what is put together in it has cost."""
     data = encode(pcm, bit_rate=2 * BIT_RATE)
     return Rendered(hashlib.sha256(data).digest(), data, pcm.duration_ms, measure(pcm).lufs, "")
+
+
+def _in_sentences(texts: list[str]) -> str:
+    """As it is heard: what ends without a stop gets one before the next begins."""
+    ended = [one if not one.rstrip() or one.rstrip()[-1] in _STOPS else one.rstrip() + "。" for one in texts[:-1]]
+    return "".join([*ended, texts[-1]])
 
 
 def _over(words: composer.Joined, bed: Bed) -> Pcm:

@@ -10,7 +10,7 @@ from audio_assets.kokoro import Kokoro
 from audio_assets.pcm import Pcm
 from audio_assets.reading import Reading, read
 from audio_assets.rendering import Note, NoteCode, SpeechTooLong, TextEmpty, TextHasMarkup, TextTooLong
-from audio_assets.spoken import spoken
+from audio_assets.spoken import spoken, unsaid
 from audio_assets.spoken.characters import holds_markup
 from audio_assets.voices import DEFAULT_VOICE, chosen
 
@@ -80,8 +80,8 @@ class Speech:
         reading = self.read(text)
         one = chosen(voice, self._voices)
         notes = [Note(NoteCode.VOICE_MISSING, voice)] if one.name != voice else []
-        if reading.unknown:
-            notes.append(Note(NoteCode.UNKNOWN_CHARACTERS, "".join(dict.fromkeys(reading.unknown))))
+        if missed := "".join(dict.fromkeys(reading.unknown + unsaid(text))):
+            notes.append(Note(NoteCode.UNKNOWN_CHARACTERS, missed))
         if self._broken:
             notes.append(Note(NoteCode.READINGS_BROKEN, self._broken))
         rate = min(max(rate, SLOWEST), FASTEST)

@@ -7,15 +7,17 @@ Every Mandarin front end tried reads 119 as 一百一十九, loses the unit of 2
 import re
 from collections.abc import Callable
 
-from audio_assets.spoken.characters import is_hanzi, plain, sayable
+from audio_assets.spoken.characters import is_hanzi, plain, sayable, unsayable
+from audio_assets.spoken.comparing import COMPARING
 from audio_assets.spoken.counting import COUNTING
 from audio_assets.spoken.letters import ADDRESSES, WORDS
 from audio_assets.spoken.measures import MEASURES
-from audio_assets.spoken.names import NAMES
+from audio_assets.spoken.names import NAMES, PLATES
 from audio_assets.spoken.numbers import DIGITS, cardinal, one_by_one
+from audio_assets.spoken.telephones import TELEPHONES
 from audio_assets.spoken.times import TIMES
 
-__all__ = ["DIGITS", "cardinal", "is_hanzi", "one_by_one", "spoken"]
+__all__ = ["DIGITS", "cardinal", "is_hanzi", "one_by_one", "spoken", "unsaid"]
 
 Say = Callable[[re.Match[str]], str]
 
@@ -39,13 +41,22 @@ def _kept_apart(say: Say) -> Say:
 
 _RULES: tuple[tuple[re.Pattern[str], Say], ...] = tuple(
     (re.compile(pattern), _kept_apart(say))
-    for pattern, say in (*ADDRESSES, *TIMES, *NAMES, *MEASURES, *WORDS, *COUNTING)
+    for pattern, say in (*ADDRESSES, *COMPARING, *TIMES, *PLATES, *TELEPHONES, *NAMES, *MEASURES, *WORDS, *COUNTING)
 )
 
 
 def spoken(text: str) -> str:
-    """The text as Chinese characters with the pauses ， and 。; what cannot be said is left out."""
+    """The text as Chinese characters with the pauses ， and 。; what cannot be said is left out, see `unsaid`."""
+    return sayable(_worded(text))
+
+
+def unsaid(text: str) -> str:
+    """The characters of a text that `spoken` leaves out and that may have meant something, each once."""
+    return unsayable(text, _worded(text))
+
+
+def _worded(text: str) -> str:
     text = plain(text)
     for pattern, say in _RULES:
         text = pattern.sub(say, text)
-    return sayable(text)
+    return text

@@ -10,18 +10,26 @@ from audio_assets.spoken.numbers import cardinal
 
 SIGNS = {
     "+": "加", "=": "等于", "&": "和", "×": "乘", "÷": "除以", "±": "正负", "≥": "大于等于", "≤": "小于等于", "≈": "约等于",
-    "≠": "不等于", "@": "艾特", "∞": "无穷大", "Ω": "欧姆", "α": "阿尔法", "β": "贝塔", "γ": "伽马", "δ": "德尔塔", "π": "派",
-    "μ": "缪", "′": "分", "″": "秒", "℃": "摄氏度", "°": "度", "○": "零", "〇": "零", "№": "第",
+    "≠": "不等于", "≮": "不小于", "≯": "不大于", "≡": "恒等于", "@": "艾特", "∞": "无穷大", "Ω": "欧姆", "α": "阿尔法",
+    "β": "贝塔", "γ": "伽马", "δ": "德尔塔", "ε": "伊普西龙", "θ": "西塔", "λ": "兰姆达", "π": "派", "ρ": "柔", "σ": "西格玛",
+    "φ": "斐", "ω": "欧米伽", "μ": "缪", "′": "分", "″": "秒", "℃": "摄氏度", "°": "度", "○": "零", "〇": "零", "№": "第",
 }  # fmt: skip
-_KEPT = "，；！？。：、（）℃°′″μ—×÷±≥≤≈≠∞·→€£¥№‰"  # NFKC would change some of them into what means something else
+_KEPT = "，；！？。：、（）℃°′″μ—×÷±≥≤≈≠≮≯∞·→€£¥№‰"  # NFKC would change some of them into what means something else
 _FOLDED = {
-    **dict.fromkeys("‐‑‒–−﹣－", "-"),
-    **dict.fromkeys("―", "—"),
+    **dict.fromkeys("‐‑‒–−﹣－⁃", "-"),
+    **dict.fromkeys("―⸺─━", "—"),
+    **dict.fromkeys("≧⩾≳", "≥"),
+    **dict.fromkeys("≦⩽≲", "≤"),
+    **dict.fromkeys("‹˂﹤", "<"),
+    **dict.fromkeys("›˃﹥", ">"),
+    **dict.fromkeys("≒≅≃", "≈"),
+    **dict.fromkeys("⇒➡➔➜➝➞➙⟶⟹⇨⮕￫", "→"),
     **dict.fromkeys("∼〜～", "~"),
     **dict.fromkeys("…⋯", "，"),
     **dict.fromkeys("〇○", "○"),
     **dict.fromkeys("º˚", "°"),
-    "℉": "°F", "µ": "μ", "⁄": "/", "∕": "/", "￥": "¥", "：": ":", "（": "(", "）": ")", "．": ".", "∶": ":", "\t": " ",
+    "℉": "°F", "µ": "μ", "⁄": "/", "Ø": "φ", "⌀": "φ", "ø": "φ", "Φ": "φ", "ϕ": "φ", "∆": "δ",
+    "∕": "/", "￥": "¥", "：": ":", "（": "(", "）": ")", "．": ".", "∶": ":", "\t": " ",
     "▪": "，", "●": "，", "■": "，", "◆": "，", "★": "，", "\u2028": "\n", "\u2029": "\n", "\x85": "\n",
     "½": "二分之一", "⅓": "三分之一", "⅔": "三分之二", "¼": "四分之一", "¾": "四分之三",
 }  # fmt: skip
@@ -38,6 +46,12 @@ _SPACED = re.compile(
 )
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,200}>|<!--|&(?:[A-Za-z]{2,8}|#[0-9]{1,6});")
 _ENDS = re.compile(r"[。！!？?；;\n]+")
+_CALL = re.compile("(?:电话)?[☎☏✆📞📱℡]+")
+_DIAMETER = re.compile("φ(?= ?[0-9])")
+_NAMELESS = ("Co", "Cn", "Cs")  # private use among them: there fonts of old keep characters of village names
+_ORNAMENTS = ("\uf000", "\uf0ff")  # and bullets, in Wingdings
+_MISSED = "<>→%‰^$¥€£§¶"  # of what becomes a pause or nothing, what may have meant something
+_HARMLESS = "~|+=" + "".join(map(chr, range(0x2500, 0x2600))) + "★☆✦✧✩✪✫✬✭✮✯✰❖❀✿❤☀☞☛➤➢►▸"
 _PAUSES = re.compile(r"[，、,：:（）()\[\]【】〔〕{}<>—·/|_\\→.-]+")
 _BETWEEN_FIGURES = re.compile("(?<=[零一二三四五六七八九十两幺])\0+(?=[零一二三四五六七八九十两幺])")
 _STOPS = re.compile(r"[，。]*。[，。]*")
@@ -48,11 +62,12 @@ def plain(text: str) -> str:
 
     What is not seen (control characters, joiners, marks) goes. A power is written with ^.
     """
+    text = _CALL.sub("电话", text)
     text = _POWER.sub(lambda found: "^" + found[0].translate(_POWERS), text)
     text = _NARROW.sub(_without_spaces, text)
     text = "".join(map(_plain_char, text)).replace("°C", "℃")
     text = re.sub(r"[^\S\n]+", " ", text)
-    text = _SPACED.sub(_without_spaces, text)
+    text = _DIAMETER.sub("直径", _SPACED.sub(_without_spaces, text))
     return _GROUPED.sub(lambda found: found[0].replace(",", ""), text)
 
 
@@ -65,6 +80,31 @@ def sayable(text: str) -> str:
     text = _PAUSES.sub("，", _ENDS.sub("。", text))
     text = _BETWEEN_FIGURES.sub("，", "".join(_sayable(text))).replace("\0", "")
     return _STOPS.sub("。", re.sub("，+", "，", text)).strip("，。")
+
+
+def unsayable(written: str, left: str) -> str:
+    """The characters that go without a word and may have meant something, each once: signs, arrows, foreign letters, emoji.
+
+    Marks that end, part, quote or adorn are not among them.
+
+    :param written: the text as it came.
+    :param left: what the rules have left of it, before `sayable`.
+    """
+    nameless = [char for char in written if _is_nameless(char)]
+    return "".join(dict.fromkeys([*(char for char in left if _is_missed(char)), *nameless]))
+
+
+def _is_nameless(char: str) -> bool:
+    return unicodedata.category(char) in _NAMELESS and not is_hanzi(char) and not _ORNAMENTS[0] <= char <= _ORNAMENTS[1]
+
+
+@lru_cache(8192)
+def _is_missed(char: str) -> bool:
+    if char in _MISSED:
+        return True
+    if char in SIGNS or char.upper() in LETTERS or is_hanzi(char) or char in _HARMLESS:
+        return False
+    return unicodedata.category(char) in ("Sm", "Sc", "So", "No", "Nl", "Ll", "Lu", "Lt", "Lo", "Lm")
 
 
 def holds_markup(text: str) -> bool:
@@ -102,7 +142,9 @@ def _plain_char(char: str) -> str:
         return _numeral(char)
     if category in _UNSEEN:
         return ""
-    return "".join(one for one in unicodedata.normalize("NFKC", char) if unicodedata.category(one) not in _UNSEEN)
+    latin = category in ("Lu", "Ll") and unicodedata.name(char, "").startswith("LATIN")
+    plainer = unicodedata.normalize("NFKD", char) if latin else unicodedata.normalize("NFKC", char)  # ā → a
+    return "".join(one for one in plainer if unicodedata.category(one) not in _UNSEEN)
 
 
 def _numeral(char: str) -> str:

@@ -3,27 +3,32 @@
 import re
 
 from audio_assets.spoken.numbers import NUMBER, START, cardinal, counted, number, one_by_one
-from audio_assets.spoken.units import COMPOUND, MONEY, name_of
+from audio_assets.spoken.units import COMPOUND, MONEY, PER_UNIT, UNIT, UNITS, name_of
 
 _TO = r" ?(?:[~—–\-至到]|——) ?"
 _SIGN = r"(?:(?<![0-9A-Za-z%℃])-)?"
+_EITHER = r"(?:(?<![0-9A-Za-z%℃])[-+])?"
 
 
-def _signed(sign: str | None, digits: str, *, below: str) -> str:
-    return below + number(digits) if sign else number(digits)
+def _signed(sign: str | None, digits: str, *, unit: str) -> str:
+    """Degrees lie below and above zero (零下, 零上), everything else is negative or positive."""
+    words = {"-": "零下", "+": "零上"} if unit == "℃" else {"-": "负", "+": "正"}
+    return words.get(sign or "", "") + number(digits)
 
 
 def _measured(found: re.Match[str]) -> str:
     low, high, unit = found["low"], found["high"], found["unit"]
-    below = "零下" if unit == "℃" else "负"
-    said, lower = (found.groupdict().get("times") or "") + name_of(unit), found["lower"]
+    said, lower, sign = (found.groupdict().get("times") or "") + name_of(unit), found["lower"], found["sign"]
     if not low:
-        return (below + number(high) if found["sign"] else counted(high)) + said
+        return (_signed(sign, high, unit=unit) if sign else counted(high)) + said
+    last = _signed(found["below"], high, unit=unit) + said
     if lower and lower != unit:
-        return f"{_signed(found['sign'], low, below=below)}{name_of(lower)}到{_signed(found['below'], high, below=below)}{said}"
-    if found["sign"]:  # 零下五到三摄氏度 would leave open on which side of zero the three lies
-        return f"{below}{number(low)}{said}到{_signed(found['below'], high, below=below)}{said}"
-    return f"{number(low)}到{_signed(found['below'], high, below=below)}{said}"
+        return f"{_signed(sign, low, unit=unit)}{name_of(lower)}到{last}"
+    if sign == "-" or (
+        sign and not found["below"]
+    ):  # 零下五到三摄氏度 would leave open on which side of zero the three lies
+        return f"{_signed(sign, low, unit=unit)}{said}到{last}"
+    return f"{_signed(sign, low, unit=unit)}到{last}"
 
 
 def _share(found: re.Match[str]) -> str:
@@ -44,10 +49,10 @@ def _degrees(found: re.Match[str]) -> str:
 
 
 def _below_zero(found: re.Match[str]) -> str:
-    """-5度, -5～8度: what is written as degrees in Chinese."""
-    if found["high"]:
-        return f"零下{number(found['low'])}度到{'零下' if found['below'] else ''}{number(found['high'])}度"
-    return f"零下{number(found['low'])}度"
+    """-5度, -5～+8度: what is written as degrees in Chinese."""
+    words = {"-": "零下", "+": "零上"}
+    low = f"{words[found['sign']]}{number(found['low'])}度"
+    return f"{low}到{words.get(found['below'] or '', '')}{number(found['high'])}度" if found["high"] else low
 
 
 def _power(found: re.Match[str]) -> str:
@@ -59,23 +64,45 @@ def _per(found: re.Match[str]) -> str:
     return "每"
 
 
+def _per_unit(found: re.Match[str]) -> str:
+    """元/kWh → 元每千瓦时."""
+    return "每" + UNITS[found["unit"]]
+
+
+def _hours(found: re.Match[str]) -> str:
+    """1h30min: a unit with a number straight behind it."""
+    return counted(found[1]) + UNITS[found[2]]
+
+
 _N = rf"{START}(?P<low>{NUMBER})"
+_CURRENT = "空开|空气开关|开关|断路器|漏电|漏保|保险|熔断|熔丝|插座|插头|电流|电表|充电|以[上下内]?的?电|的电"
 MEASURES = (
+    (
+        rf"(?<![A-WYZa-wyz0-9.])({NUMBER} ?(?:(?:{UNIT}|米|厘米|毫米|公里) ?)?)[xX✕✖╳] ?(?=[0-9])",
+        lambda found: f"{found[1].strip()}×",
+    ),
+    (rf"{START}({NUMBER}) ?(h|d|min)(?= ?{NUMBER} ?(?:h|min|s)(?![A-Za-z/]))", _hours),
+    (rf"{START}({NUMBER}) ?(d)(?=[后内前]|以[内后前]|之[内后前]|左右|累计|降雨)", _hours),
+    (rf"{START}(?<![A-Za-z])({NUMBER}) ?(A)(?={_CURRENT})", _hours),
+    (rf"(?:(?<=[流定])|(?<=[Vv]/))({NUMBER}) ?(A)(?![A-Za-z级])", _hours),
     (rf"(?P<sign>US\$|HK\$|[¥$€£]) ?{_N}(?:{_TO}(?:[¥$€£] ?)?(?P<high>{NUMBER}))? ?(?P<times>[万亿千百]*)元?", _money),
     (rf"{START}(?P<d>{NUMBER})°(?:(?P<m>{NUMBER})[′'])(?:(?P<s>{NUMBER})(?:″|\"|''|′′))?", _degrees),
-    (rf"(?P<sign>{_SIGN}){_N}(?: ?(?P<lower>℃))?{_TO}(?P<below>-)?(?P<high>{NUMBER}) ?(?P<unit>℃)", _measured),
-    (rf"(?P<sign>(?<![0-9A-Za-z%])-){_N}(?: ?度)?(?:{_TO}(?P<below>-)?(?P<high>{NUMBER}))? ?度(?!假)", _below_zero),
+    (rf"(?P<sign>{_EITHER}){_N}(?: ?(?P<lower>℃))?{_TO}(?P<below>[-+])?(?P<high>{NUMBER}) ?(?P<unit>℃)", _measured),
+    (rf"(?P<low>)(?P<lower>)(?P<sign>(?<![0-9A-Za-z%℃])\+)(?P<below>)(?P<high>{NUMBER}) ?(?P<unit>℃)", _measured),
+    (rf"(?P<sign>(?<![0-9A-Za-z%])[-+]){_N}(?: ?度)?(?:{_TO}(?P<below>[-+])?(?P<high>{NUMBER}))? ?度(?!假)", _below_zero),
     (
         rf"(?P<sign>{_SIGN}){START}(?:(?P<low>{NUMBER}) ?[%‰]?{_TO}(?P<below>-)?)?(?P<high>{START}{NUMBER}) ?(?P<unit>[%‰])",
         _share,
     ),
     (
-        rf"(?P<sign>{_SIGN}){START}(?:(?P<low>{NUMBER}) ?(?P<lower>{COMPOUND})?{_TO}(?P<below>-)?)?"
+        rf"(?P<sign>{_SIGN}){START}(?:(?P<low>{NUMBER}) ?(?P<lower>{COMPOUND})?{_TO}(?P<below>[-+])?)?"
         rf"(?P<high>{START}{NUMBER}) ?(?P<times>[百千万亿]{{1,2}})? ?(?P<unit>{COMPOUND})",
         _measured,
     ),
     (r"(?<=[0-9]米)[0-9]{2}(?![0-9.])", lambda found: one_by_one(found[0])),  # 1米68
-    (r"(?<=[元角分吨斤克升里米瓦])/(?=[吨斤公千克升度平立人户天月年次小分秒亩])", _per),
+    (r"(?<=[元角分吨斤克升里米瓦人次辆户台头只])/(?=[吨斤公千克升度平立人户天月年次小分秒亩])", _per),
+    (rf"(?<=[元角分吨斤人次辆台车户升])/(?P<unit>{PER_UNIT})(?![A-Za-z0-9^])", _per_unit),
+    (rf"{START}({NUMBER}) ?([万亿千百]*)([¥$€£])(?![0-9])", lambda found: number(found[1]) + found[2] + MONEY[found[3]]),
     (r"(?<=每[人户天])[/·](?=[年月日天次])", _per),
     (r"\^(-?[0-9]+)", _power),
 )  # fmt: skip

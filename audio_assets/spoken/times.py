@@ -6,6 +6,13 @@ from audio_assets.spoken.numbers import START, cardinal, number, one_by_one, pla
 
 TO = r" ?[~—–\-至到] ?"
 _CLOCK = r"(?:[01]?[0-9]|2[0-4]):[0-5][0-9](?::[0-5][0-9])?"
+_SAID_TWICE = r"(?: ?(?:[时点](?![段间期刻候])|分(?![别钟为批阶区段])))?"  # 8:00时, 8:30分
+_SEASON = r"学年|年度|财年|赛季|采暖|供暖|[春秋]季学期"
+_FEASTS = (
+    "宪法|妇女|三八|劳动|五一|青年|五四|儿童|六一|教师|国庆|植树|护士|消防|学雷锋|雷锋|消费者|晚会|防灾|减灾|戒毒|禁毒|反毒|环境|无烟|"
+    "控烟|献血|助残|土地|地球|世界水|水日|气象|爱牙|爱眼|爱鸟|艾滋|志愿|交通安全|公祭|烈士|扶贫|糖尿病|高血压|结核|计划免疫|预防接种|档案|"
+    "安全生产|粮食|残疾人|抗战|运动|事变|打假|知识产权|反诈|大地震|地震纪念|洪灾|火灾|事故|惨案|专案"
+)
 _YEAR = r"(?:1[5-9]|20|21)[0-9]{2}"
 _MONTH = r"(?:1[0-2]|0?[1-9])"
 _DAY = r"(?:3[01]|[12][0-9]|0?[1-9])"
@@ -54,22 +61,44 @@ def _leading_zero(found: re.Match[str]) -> str:
 
 
 def _years(found: re.Match[str]) -> str:
-    return re.sub(_YEAR, lambda one: one_by_one(one[0]), re.sub(r" ?[~—–\-] ?", "到", found[0]))
+    return re.sub(_YEAR, lambda one: one_by_one(one[0]), re.sub(r" ?[~—–/\-] ?", "到", found[0]))
+
+
+def _feast(found: re.Match[str]) -> str:
+    """12.4宪法日, 3.8妇女节: a day that has become a name."""
+    return one_by_one(found[0])
+
+
+def _date_span(found: re.Match[str]) -> str:
+    """2026.3.5-3.8, 2026-3-5至8: the second day without its year."""
+    month = f"{plain_int(found['to_month'])}月" if found["to_month"] else ""
+    return f"{_date(found)}到{month}{plain_int(found['to_day'])}日"
 
 
 TIMES = (
+    (
+        rf"(?<![0-9])(?P<year>{_YEAR})(?P<sep>[/.])(?P<month>{_MONTH})(?P=sep)(?P<day>{_DAY})日?(?P<time>){TO}"
+        rf"(?:(?P<to_month>{_MONTH})(?P=sep))?(?P<to_day>{_DAY})日?(?![0-9./:年月时点%])",
+        _date_span,
+    ),
     (
         rf"(?<![0-9])(?P<year>{_YEAR})(?P<sep>[-/.])(?P<month>{_MONTH})(?P=sep)(?P<day>{_DAY})日?(?![0-9])"
         rf"(?P<time>[ T]?(?={_CLOCK}))?",
         _date,
     ),
     (r"(?<![0-9-])(?P<year>(?:19|20)[0-9]{2})-(?P<month>0[1-9]|1[0-2])(?P<day>)(?P<time>)(?![0-9年-])", _date),
-    (rf"(?<![0-9:])(?P<from>{_CLOCK})(?:{TO}|—+)(?P<till>{_CLOCK})(?![0-9:])", _clock_span),
-    (rf"(?<![0-9:比分例])(?P<clock>{_CLOCK}) ?(?P<half>(?i:am|pm|a\.m\.|p\.m\.)(?![A-Za-z]))?(?![0-9:])", _clock),
+    (rf"(?<![0-9:])(?P<from>{_CLOCK}){_SAID_TWICE}(?:{TO}|—+)(?P<till>{_CLOCK})(?![0-9:]){_SAID_TWICE}", _clock_span),
+    (
+        rf"(?<![0-9:比分例])(?P<clock>{_CLOCK}) ?(?P<half>(?i:am|pm|a\.m\.|p\.m\.)(?![A-Za-z]))?(?![0-9:]){_SAID_TWICE}",
+        _clock,
+    ),
     (rf"(?<![0-9]){_YEAR}(?: ?[~—–\-至到] ?{_YEAR})?(?=年(?!历史|左右|以上))", _years),
-    (rf"(?<![0-9]){_YEAR}(?=届|年度|版)", _years),
+    (rf"(?<![0-9]){_YEAR}(?: ?[~—–\-/至到] ?{_YEAR})?(?={_SEASON})", _years),
+    (rf"(?<![0-9]){_YEAR}(?=届|版|级|款)", _years),
+    (rf"(?<![0-9.])(?:1[0-2]|0?[1-9])[.·][0-9]{{1,2}}(?=[”\"]?(?:国际|世界|全国|国家|全民)*(?:{_FEASTS}))", _feast),
+    (r"(?<![0-9/])(?:24/7(?: ?小时)?|7/24 ?小时)(?![0-9/月日])", lambda _: "七乘二十四小时"),
     (rf"(?<=[〔\[(【]){_YEAR}(?=[〕\])】] ?[0-9]+号)", _years),
-    (r"(?<![0-9/])(?P<one>[0-9]{1,3})/(?P<other>[0-9]{1,3})(?![0-9/]|小时|天)", _slashed),
+    (r"(?<![0-9/])(?P<one>[0-9]{1,3})/(?P<other>[0-9]{1,3}|[1-9][0-9]{1,2}00)(?![0-9/]|小时|天)", _slashed),
     (r"(?<![0-9:])[0-9]+:[0-9]+(?![0-9:])", lambda found: "比".join(map(number, found[0].split(":")))),
     (r"(?<![0-9])[0-9]{1,2}·[0-9]{1,2}(?![0-9])", lambda found: one_by_one(found[0])),  # 7·28, an event by its day
     (r"(?<=[时点])00分", lambda _: "整"),

@@ -14,10 +14,11 @@ UNITS = {
     "dB(A)": "分贝", "dBA": "分贝", "dB": "分贝", "DB": "分贝", "mL": "毫升", "ml": "毫升", "ML": "毫升", "L": "升",
     "l": "升", "min": "分钟", "ms": "毫秒", "s": "秒", "h": "小时", "d": "天", "a": "年", "Gal": "伽", "MB": "兆",
     "GB": "吉字节", "TB": "太字节", "KB": "千字节", "Mbps": "兆", "μSv": "微西弗", "mSv": "毫西弗", "℃": "摄氏度",
-    "°F": "华氏度", "°": "度",
+    "°F": "华氏度", "°": "度", "kA": "千安", "Ah": "安时", "mAh": "毫安时", "mmHg": "毫米汞柱", "kcal": "千卡", "kJ": "千焦",
+    "kvar": "千乏", "A": "安",
 }  # fmt: skip
 MONEY = {"¥": "元", "$": "美元", "€": "欧元", "£": "英镑", "US$": "美元", "HK$": "港元"}
-_ONLY_PER = ("d", "a")  # 3d is no three days
+_ONLY_PER = ("d", "a", "A")  # 3d is no three days, 5A are no five amperes
 _COUNTED = (
     "个|人|户|名(?!单)|位|辆|台|次|天|周(?![一二三四五六日边])|条|处|间|栋(?![0-9])|座|起|件|套|批|只|头|"
     "匹|棵|株|亩|公顷|米|厘米|毫米|公里|千米|里(?![程面])|公斤|千克|斤|克|吨|升|毫升|元|角(?!落)|块|万|亿|"
@@ -33,8 +34,10 @@ def _longest_first(units: list[str]) -> str:
 
 
 UNIT = _longest_first([unit for unit in UNITS if unit not in _ONLY_PER])
+PER_UNIT = _longest_first([unit for unit in UNITS if unit != "A"])
+PER_UNIT = _longest_first([unit for unit in UNITS if unit != "A"])
 _PER = "24h|人|户|天|日|月|年|次|亩|吨|升|平方米|立方米|小时|分钟|秒"
-COMPOUND = rf"(?:{UNIT})(?:[/·](?:{_longest_first(list(UNITS))}|{_PER}))?(?![A-Za-z^0-9])"
+COMPOUND = rf"(?:{UNIT})(?:[/·](?:{PER_UNIT}|{_PER}))?(?![A-Za-z^0-9])"
 COUNTED_AHEAD = rf"(?= ?(?:{_COUNTED}))"
 _GROUPS = "|".join(_LATER)
 MEASURE_AHEAD = rf"(?: ?(?:(?:{UNIT})(?![A-Za-z])|[%‰]|\.[0-9])|[多余几来年月日号级度楼层时]|{_COUNTED}|{_GROUPS})"

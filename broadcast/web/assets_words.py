@@ -59,7 +59,7 @@ def _fact(words: Words, name: str, value: Any) -> str:
     if name == "looks_like":
         return words.either(f"looks_like.{value}", "looks_like.unknown")
     if name.endswith("_ms"):
-        return span(value) if value >= 1_000 else f"{seconds(value)} s"
+        return span(value + 500) if value >= 60_000 else f"{value / 1000:.2f}".rstrip("0").rstrip(".") + " s"
     return f"{value / MEGA:.0f} MB" if name.endswith("_bytes") else str(value)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio_assets.spoken import cardinal, is_hanzi, spoken
+from audio_assets.spoken import cardinal, is_hanzi, spoken, unsaid
 from audio_assets.spoken.characters import holds_markup
 
 TABLE = Path(__file__).with_name("spoken_cases.tsv")
@@ -113,14 +113,45 @@ def test_digits_of_every_script_are_numbers(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1", "1-", "1.", "1,", "1,234", "a", "a@", "a.", "1:", "8:30", "1/", "电话", "1 ", "请", "-", "—", "1~", "1m", "K1+", "I、",
-     "*", "²", "ﷺ", "a.b.", "冀B", "1%", "1°1′", "www.", "1万", "G1请", "<", "\n", "第1", "138****"],
+    ["1", "1-", "1.", "1,", "1,234", "a", "a@", "a.", "1:", "8:30", "电话", "1 ", "请", "-", "—", "1~", "1m", "K1+", "I、",
+     "*", "²", "ﷺ", "a.b.", "冀B", "1%",
+     ">", "→1", "1>", "<a", "0315-", "1—", "编号1 ", "编号a-", "K1-", "3x",
+     "2026.3.5-", "+1", "☎", "1°1′", "www.", "1万", "G1请", "<", "\n", "第1", "138****"],
 )  # fmt: skip
 def test_ten_thousand_characters_take_a_moment_whatever_they_are(text: str) -> None:
     """No rule looks twice at the same run: a quadratic one would take seconds."""
     began = time.process_time()
     spoken((text * 10_000)[:10_000])
     assert time.process_time() - began < 1.5
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("暴雨→立即转移", "→"), ("价格∝面积", "∝"), ("票价5₩", "₩"), ("∠45°", "∠"), ("√2", "√"), ("通知❌聚集", "❌"),
+        ("Привет你好", "Привет"),
+        ("さくら", "さくら"), ("x^", "^"), ("到\ue863村", "\ue863"), ("占比%", "%"), ("∵下雨∴停课", "∵∴"), ("甲←乙", "←"),
+    ],
+)  # fmt: skip
+def test_what_may_mean_something_and_cannot_be_said_is_told(text: str, lost: str) -> None:
+    assert unsaid(text) == lost
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["雨量>100mm", "≥8级", "（请注意）——【转移】！“好”…", "■一、●二 ★三", "\u200b\ufeff你好\n", "105→106m", "±5%", "¥100", "☎119",
+     "A、B；C/D",
+     "\uf06c转移", "***通知***", "8:30～9:30", "www.a.cn", "a_b", "Zūnhuà", "1️⃣", "﹁好﹂", "㎡", "①②", "你好~"],
+)  # fmt: skip
+def test_what_adorns_or_is_said_is_not_reported_as_lost(text: str) -> None:
+    assert unsaid(text) == ""
+
+
+@given(WHATEVER)
+def test_what_is_reported_as_lost_stood_in_the_text_or_is_what_it_became(text: str) -> None:
+    lost = unsaid(text)
+    assert len(lost) == len(set(lost))
+    assert not any(is_hanzi(char) or char.isspace() for char in lost)
 
 
 @pytest.mark.parametrize(
