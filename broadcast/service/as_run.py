@@ -117,6 +117,7 @@ class AsRun:
         self._opened: set[str] = set()
         self._due: list[Broadcast] = []  # to be opened, the next one last
         self._bad: dict[str, _Bad] = {}  # by speaker: its last occurrence, when that did not match
+        self._lost: dict[str, str] = {}  # by occurrence: what the server's own record says against it
         self._settled: dict[str, int] = {}  # by speaker: when the last occurrence was due of which the end is known
 
     async def load(self, seen_ms: int) -> None:
@@ -162,6 +163,16 @@ class AsRun:
         occurrence = self._boards.find(order)
         if occurrence is not None:
             self._look_at(occurrence, speakers)
+
+    async def compare(self) -> None:
+        """Hold what speakers say of relays against what was sent, for the alarms as for the log; call before `watch`."""
+        now_ms = self._clock.now_ms()
+        relays = [one for one in self._rows.values() if one.order.not_before_ms <= now_ms < waited_until_ms(one)]
+        causes = await self._causes(relays)
+        before, self._lost = self._lost, {name: why for name, why in self._lost.items() if name in self._rows} | causes
+        for one in relays:
+            if self._lost.get(one.id, "") != before.get(one.id, ""):
+                self._look_at(one, [row.speaker for row in self._ladder.rows(one.id) or ()])
 
     def watch(self) -> None:
         """Three alarms at most, however many speakers: nothing sounded, nothing was heard of, something else sounded."""
@@ -284,7 +295,7 @@ class AsRun:
             row = self._ladder.row(occurrence.id, name)
             if row is None:
                 continue
-            outcome, reason = _outcome_of_delivery(row, due_ms)
+            outcome, reason = contradicted(*_outcome_of_delivery(row, due_ms), self._lost.get(occurrence.id, ""))
             if reason is Reason.TOO_LATE and self._had_no_air(occurrence, name):
                 reason = Reason.BUSY
             self._note(name, occurrence.headline, due_ms, outcome, reason)

@@ -123,6 +123,7 @@ class Planning:
         if not self._record_loaded:
             await self.as_run.load(self._seen_ms)
             self._record_loaded = True
+        await self.as_run.compare()
         self.as_run.watch()
         self.staging.watch()
         if self._clock.monotonic() >= self._forget_at:

@@ -276,3 +276,19 @@ async def test_what_speakers_say_of_a_relay_is_held_against_what_was_sent() -> N
                 lines = await there.services.planning.as_run.lines(**span)  # type: ignore[arg-type]
                 mine = {x.outcome: x.reason for x in lines if x.broadcast.id == one.id}
                 assert mine.get(Outcome.BROKEN_OFF, Reason.NONE) is (Reason.STREAM_LOST if cause else Reason.NONE)
+
+
+async def test_a_relay_of_which_nothing_was_sent_is_an_alarm_though_speakers_say_that_it_sounds() -> None:
+    """The alarm is of the same mind as the log, and ends when the record shows that it went out after all."""
+    async with town() as there:
+        radio: dict[str, Any] = {"source": Stream("https://radio.example/live"), "loop": False, "length_min": 5}
+        one = await on_air(there, **radio)
+        await sounds(there, one, *sorted(there.services.estate.speakers))
+        assert await alarms(there) == {}
+        there.clock.advance(30)
+        told = await alarms(there)
+        assert list(told) == ["programme-silent"] and told["programme-silent"]["title"] == "早间广播"
+        began_ms = one.order.not_before_ms
+        went_out = LiveRecord(one.id, began_ms, one.order.stream, to_ms=began_ms + 9, packets=9)
+        await there.store.write(lambda tx: tx.live.save(went_out))
+        assert await alarms(there) == {}
