@@ -110,6 +110,17 @@ async def test_an_ended_conference_takes_nothing_more_and_is_still_to_be_read() 
         assert not (await there.conferences.get(conference, by=BOSS)).is_live
 
 
+async def test_pages_are_full_whatever_lies_between_that_one_may_not_see() -> None:
+    async with council() as there:
+        mine = [(await there.start()).id]
+        for _ in range(7):
+            await there.start(seats=(plan().seats[0], plan().seats[2]), deputies=())  # nobody of that township
+        mine.append((await there.start()).id)
+        first = await there.conferences.page(before=None, limit=1, by=TOWN)
+        rest = await there.conferences.page(before=first[-1].id, limit=3, by=TOWN)
+        assert [one.id for one in (*first, *rest)] == sorted(mine, reverse=True)
+
+
 # ---- doors --------------------------------------------------------------------------------------------------------------------
 
 
