@@ -23,6 +23,7 @@ from broadcast.service.groups import Groups
 from broadcast.service.health import Health
 from broadcast.service.ports import Store, Wire
 from broadcast.service.presence import Speakers
+from broadcast.service.registering import Registering
 from broadcast.service.setups import Setups
 from broadcast.service.troubles import Troubles
 from config.settings import Settings
@@ -108,6 +109,7 @@ class Caring:
             caretaking=self.caretaking,
             enrolments=enrolments,
             groups=Groups(clock=clock, store=store, estate=estate),
+            registering=Registering(clock=clock, store=store, estate=estate, on_change=self._on_change),
             tests=tests,
             troubles=Troubles(clock=clock, estate=estate, speakers=self._speakers, setups=setups),
             expiry=Expiry(health=health, endings=lambda: endings(settings, keyring)),

@@ -8,6 +8,7 @@ from broadcast.service.enrolments import Enrolments
 from broadcast.service.estate_tests import EstateTests
 from broadcast.service.expiry import Expiry
 from broadcast.service.groups import Groups
+from broadcast.service.registering import Registering
 from broadcast.service.setups import Setups
 from broadcast.service.troubles import Troubles
 
@@ -23,6 +24,7 @@ class Care:
     caretaking: Caretaking
     enrolments: Enrolments
     groups: Groups
+    registering: Registering
     tests: EstateTests
     troubles: Troubles
     expiry: Expiry

@@ -125,7 +125,7 @@ class Enrolments:
             made = Enrolment(
                 id=str(ULID()),
                 code_hash=self._hashed(code),
-                speaker=speaker or _free_id(area, taken),
+                speaker=speaker or free_id(area, taken),
                 area=area,
                 name=name.strip() or self._estate.tree.area(area).short_name,
                 exercise=exercise,
@@ -287,7 +287,8 @@ def _is_open(one: Enrolment, now_ms: int) -> bool:
     return one.state(now_ms) is EnrolmentState.OPEN
 
 
-def _free_id(area: str, taken: set[str]) -> str:
+def free_id(area: str, taken: set[str]) -> str:
+    """The id of the next speaker of this area."""
     number = 1
     while default_id(area, number) in taken:
         number += 1

@@ -1,4 +1,4 @@
-"""Somebody guesses passwords (口令猜测): known by how many go wrong, and rung. Nobody is locked out: the door's limits do the rest."""
+"""Somebody guesses passwords (口令猜测): many go wrong, and it rings. Nobody is locked out: the door's limits do the rest."""
 
 from collections import deque
 from typing import Protocol

@@ -35,6 +35,7 @@ from broadcast.web.care_models import (
     HandedOut,
     MorningOut,
     RedeemIn,
+    RegisterIn,
     RenewIn,
     ReportedOut,
     RevokeIn,
@@ -123,6 +124,16 @@ async def set_speaker(call: Call, body: SettingsIn) -> CareOut:
     caretaking = call.services.care.caretaking
     changed = await caretaking.change(call.path("speaker"), body.wish(), by=call.officer, revision=call.revision)
     return _care(call, changed, tag=True)
+
+
+@api.post("/speakers", status=201, once=True, verb=Verb.MANAGE_ESTATE, errors=MANAGING)
+async def register_speaker(call: Call, body: RegisterIn) -> CareOut:
+    """Register one by form (登记), before or without a code; the box comes later by a code in its place (换机)."""
+    made = await call.services.care.registering.register(
+        body.area, speaker=body.id or "", name=body.name, exercise=body.exercise, by=call.officer, once=call.once
+    )
+    call.headers["Location"] = f"{PREFIX}/estate/speakers/{made.id}"
+    return _care(call, made, tag=True)
 
 
 @api.post("/speakers/bulk", verb=Verb.MANAGE_ESTATE, errors=MANAGING)

@@ -263,6 +263,15 @@ class MorningOut(BaseModel):
     tests: list[TestRunOut]
 
 
+class RegisterIn(In):
+    """Without an `id` it gets the next free one of its area, without a `name` that of its area."""
+
+    area: AreaCode
+    id: SpeakerId | None = None
+    name: Annotated[str, Field(max_length=MAX_NAME)] = ""
+    exercise: bool = False
+
+
 class EnrolIn(In):
     """Either `speaker`, whose box is to be replaced, or `area` for a new one."""
 

@@ -374,3 +374,27 @@ async def test_a_tone_is_soft_routine_named_singly_and_repeated_requests_sound_o
         assert (order_.speakers, order_.areas, order_.ceiling_percent) == ((ONE, TWO), (), 25)
         nobody = await client.post(f"{API}/speakers/test", json={"kind": "tone"})
         assert (await nobody.json())["errors"][0]["code"] == "empty-target"
+
+
+async def test_a_speaker_is_registered_by_form_once_and_where_one_may() -> None:
+    async with town() as there, machine(there, CHIEF) as client, machine(there, TOWN_DUTY) as town_duty:
+        body, once = {"area": VILLAGE, "name": "<b>村口</b>"}, {"Idempotency-Key": "form-1"}
+        made = await client.post(f"{API}/speakers", json=body, headers=once)
+        out = await made.json()
+        assert (made.status, out["id"], out["name"]) == (201, "s-130281100201-2", "<b>村口</b>"), out
+        again = await client.post(f"{API}/speakers", json=body, headers=once)
+        assert (await again.json())["id"] == out["id"]
+        other = await client.post(f"{API}/speakers", json={**body, "name": "另一个"}, headers=once)
+        assert other.status == 409
+        for wrong, field in (
+            ({"area": VILLAGE, "id": ONE}, "id"),
+            ({"area": "130281199299"}, "area"),
+            ({"area": VILLAGE, "id": "../x"}, "id"),
+            ({"area": VILLAGE, "name": "a\u0000b"}, "name"),
+        ):
+            answer = await client.post(f"{API}/speakers", json=wrong)
+            assert (answer.status, [one["field"] for one in (await answer.json())["errors"]]) == (422, [field]), wrong
+        assert (await town_duty.post(f"{API}/speakers", json=body)).status == 403
+        assert len(there.services.estate) == 719
+        code = await client.post(f"{API}/enrolments", json={"speaker": out["id"]})
+        assert code.status == 201, "its box comes by a code"
