@@ -83,6 +83,7 @@ GLOSSARY = {
     "更正": r"\bcorrect",
     "删除": r"\bdelet",
 }
+EVERYDAY = ("停播", "更正", "退回")  # to stop, to correct and to return are said of other things too
 # What people say for one of them, and what then is nobody knows which act.
 LOOSE = re.compile(r"撤销|废除|废止|清除|抹去|抹掉|停止播|终止|中止|取消播|打回|修正|改正|更改播|删掉|删去")
 LOOSE_EN = re.compile(r"\b(discard|send back|sent back|erase|abort|terminate|rectif|wipe)", re.IGNORECASE)
@@ -90,12 +91,12 @@ LOOSE_EN = re.compile(r"\b(discard|send back|sent back|erase|abort|terminate|rec
 
 @pytest.mark.parametrize("chinese", GLOSSARY)
 def test_the_destructive_verbs_are_the_same_words_everywhere_and_in_both_languages(chinese: str) -> None:
-    own, english = everything("zh-CN"), everything("en")
+    own, english = ({key: FACT.sub("", text) for key, text in everything(one).items()} for one in LANGUAGES)
     says = re.compile(GLOSSARY[chinese], re.IGNORECASE)
-    ours = [key for key in own if not key.startswith("words.")]  # the server's own words have their sections' tests
-    assert [
-        (key, own[key], english[key]) for key in ours if (chinese in own[key]) != bool(says.search(english[key]))
-    ] == []
+    ours = [key for key in own if not key.startswith("words.")]  # the server's own words are its sections' affair
+    assert [(own[key], english[key]) for key in ours if chinese in own[key] and not says.search(english[key])] == []
+    if chinese not in EVERYDAY:
+        assert [(own[key], english[key]) for key in ours if says.search(english[key]) and chinese not in own[key]] == []
     assert sum(chinese in own[key] for key in ours) > 0
 
 
