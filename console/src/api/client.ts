@@ -11,6 +11,8 @@ type Answered<T> = T extends (infer One)[] ? Answered<One>[] : T extends object 
 export type Schemas = { [K in keyof components["schemas"]]: Answered<components["schemas"][K]> };
 /** What is sent: `Bodies["NewBroadcast"]`. */
 export type Bodies = components["schemas"];
+/** What is sent to that address; for a body whose name another part of the API has too. */
+export type BodyOf<Path extends keyof paths> = paths[Path] extends { post: { requestBody: { content: { "application/json": infer Body } } } } ? Body : never;
 
 /** Hears of every refusal, besides whoever asked: of a session that ended, a locked screen, a sign-in that is too old. */
 let refused: (problem: Problem) => void = () => undefined;

@@ -264,7 +264,7 @@ async def test_the_confirm_names_level_event_reach_first_words_and_the_exact_end
             await expect(effect).to_contain_text(fact)
         for count in ("online", "offline", "unknown", "faulty", "muted", "in_maintenance"):
             await expect(page.locator(f"[data-test=reach-{count}]")).to_be_visible()
-        ends = await effect.locator(".facts dd").last.inner_text()
+        ends = await effect.locator(".said dd").last.inner_text()
         assert re.fullmatch(r"\d\d:\d\d:\d\d", ends)
 
 

@@ -2,11 +2,11 @@
 // again after a lost answer, or a reload, sends the very same, and the server knows that it has done it.
 
 import { shallowRef } from "vue";
-import { api, must, newKey, type Bodies, type Schemas } from "@/api/client";
+import { api, must, newKey, type Bodies, type BodyOf, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
 
 export type Act =
-  | { how: "plan"; plan: string; body: Bodies["StartIn"] }
+  | { how: "plan"; plan: string; body: BodyOf<"/api/v1/plans/{plan}/start"> }
   | { how: "start"; body: Bodies["NewBroadcast"] }
   | { how: "update"; broadcast: string; body: Bodies["NewBroadcast"] }
   | { how: "correct"; broadcast: string; body: Bodies["Correction"] }
