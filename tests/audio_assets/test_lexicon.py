@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio_assets.lexicon import MOST_ERRORS, BadLexicon, Entry, Lexicon, digest, parse, shipped
+from audio_assets.lexicon import MOST_ERRORS, MOST_OPEN, BadLexicon, Entry, Lexicon, digest, parse, shipped
 from audio_assets.pinyin import is_syllable, parts_of
 from audio_assets.reading import read
 from audio_assets.spoken import spoken
@@ -70,6 +70,16 @@ def test_every_name_of_the_county_that_is_entered_stands_in_its_table() -> None:
         ("周六调休上班", "zhou1 liu4 tiao2 xiu1 shang4 ban1"),
         ("一旦不能", "yi2 dan4 bu4 neng2"),
         ("堤防决口", "di1 fang2 jue2 kou3"),
+        ("曾家庄、翟各庄、任家营", "zeng1 jia1 zhuang1 zhai2 ge4 zhuang1 ren2 jia1 ying2"),
+        ("解家峪、仇家店、朴家屯", "xie4 jia1 yu4 qiu2 jia1 dian4 piao2 jia1 tun2"),
+        ("单家寨、查家沟、盖家堡", "shan4 jia1 zhai4 zha1 jia1 gou1 ge3 jia1 bao3"),
+        ("华家洼、缪家村、纪各庄子", "hua4 jia1 wa1 miao4 jia1 cun1 ji3 ge4 zhuang1 zi5"),
+        ("尉家铺、乐家庄、冼家湾", "wei4 jia1 pu4 yue4 jia1 zhuang1 xian3 jia1 wan1"),
+        ("全区各村、社区家园", "quan2 qu1 ge4 cun1 she4 qu1 jia1 yuan2"),
+        ("检查各庄、缓解某路段拥堵", "jian3 cha2 ge4 zhuang1 huan3 jie3 mou3 lu4 duan4 yong1 du3"),
+        ("主任某某、小区某楼", "zhu3 ren4 mou3 mou3 xiao3 qu1 mou3 lou2"),
+        ("不要家长陪同", "bu2 yao4 jia1 zhang3 pei2 tong2"),
+        ("窨井、单县、泊头、任泽、蔚县", "yin4 jing3 shan4 xian4 bo2 tou2 ren2 ze2 yu4 xian4"),
         ("中暑、煤气中毒", "zhong4 shu3 mei2 qi4 zhong4 du2"),
     ],
 )
@@ -88,6 +98,18 @@ def test_the_longest_entry_is_taken_and_the_operators_wins() -> None:
     assert said("堡子店的堡子", own) == "pu4 zi5 dian4 de5 bao3 zi5"
 
 
+def test_a_beginning_meets_every_end_of_both_files_and_a_word_of_its_own_wins() -> None:
+    own = SHIPPED + parse("车* ju1\n*家疃 jia1 tuan3 ?\n任家疃 ren4 jia1 tuan3")
+    assert said("车家庄、曾家疃、任家疃", own) == "ju1 jia1 zhuang1 zeng1 jia1 tuan3 ren4 jia1 tuan3"
+    assert said("家疃的车", own) == said("家疃的车")
+
+
+def test_beginnings_and_ends_are_bounded() -> None:
+    lines = [f"{chr(0x4E00 + index)}* yi1" for index in range(MOST_OPEN + 1)]
+    with pytest.raises(BadLexicon, match="beginnings and ends"):
+        parse("\n".join(lines))
+
+
 def test_a_character_without_a_reading_is_named() -> None:
     reading = read("请到𠮷村", SHIPPED)
     assert reading.unknown == "𠮷"
@@ -100,6 +122,9 @@ def test_a_character_without_a_reading_is_named() -> None:
         ("堡子店 bu3 zi5", "堡子店 has 3 characters and 2 syllables"),
         ("堡子店", "堡子店 has 3 characters and 0 syllables"),
         ("堡 bu3", "堡 has 1 characters; 2 to 16 can be entered"),
+        ("* jia1", "'' has characters that are not Chinese"),
+        ("*家*庄 jia1 zhuang1", "'家*庄' has characters that are not Chinese"),
+        ("曾* zeng1 jia1", "曾 has 1 characters and 2 syllables"),
         ("G102 ji2 yi1 ling2 er4", "'G102' has characters that are not Chinese"),
         ("乐亭 lao ting2", "'lao' is no syllable with a tone number (ü is written v, no tone is 5)"),
         ("绿石 lü4 shi2", "'lü4' is no syllable with a tone number (ü is written v, no tone is 5)"),

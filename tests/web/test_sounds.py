@@ -132,6 +132,16 @@ async def test_a_refused_sound_says_why_in_the_language_asked_for_and_leaves_not
         assert (await client.get(f"/api/v1/assets/{refused['id']}")).status == 404
 
 
+def test_a_refusal_names_lengths_as_they_are() -> None:
+    words = Words("zh-CN")
+    cut = refusal(words, "cut-off", {"expected_ms": 10_000, "duration_ms": 4_990})
+    assert cut == "文件不完整：应有 10 s，只有 4.99 s"
+    assert refusal(words, "too-short", {"duration_ms": 50, "least_ms": 500}) == "只有 0.05 s，至少 0.5 s"
+    assert refusal(words, "too-long", {"most_ms": 3_600_000}) == "超过 1:00:00"
+    long = refusal(words, "cut-off", {"expected_ms": 120_000, "duration_ms": 89_990})
+    assert long == "文件不完整：应有 2:00，只有 1:30"
+
+
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 def test_a_refusal_is_a_whole_sentence(language: str) -> None:
     words = Words(language)

@@ -102,6 +102,18 @@ async def test_what_was_previewed_is_what_a_broadcast_sends(voice: WorkerSpeech,
 
 
 @needs_espeak
+async def test_the_text_of_a_preview_has_the_stop_that_is_heard(voice: WorkerSpeech) -> None:
+    preview = await voice.preview("请转移 ", exercise=True, voice="", rate=0)
+    assert preview.text == "演练，演练。请转移。以上是演练。演练，演练。"
+
+
+@needs_espeak
+async def test_a_sign_that_is_not_heard_is_told_with_the_preview(voice: WorkerSpeech) -> None:
+    preview = await voice.preview("暴雨→停课", exercise=False, voice="", rate=0)
+    assert [(note.code, note.fact) for note in preview.notes] == [("unknown-characters", "→")]
+
+
+@needs_espeak
 @pytest.mark.parametrize(
     ("text", "code"),
     [("！😀", "unspeakable"), ("字" * 601, "too-long"), ("W" * 500, "too-long-spoken"), ("<p>请注意</p>", "markup")],
