@@ -1,12 +1,13 @@
 """amqtt in a process of its own: `python -m broadcast.transport.amqtt_child amqtt.json`.
 
-The access lists are ours (its own topic plugin loads once and allows publishing where no list is), and six faults of amqtt
+The access lists are ours (its own topic plugin loads once and allows publishing where no list is), and seven faults of amqtt
 0.12.1 are repaired where its hooks allow:
 
 - a silent client stayed connected for ever, and so did the old one of two with the same id;
 - a stranger without password pushed a client off by its id;
 - any client was sent the retained messages of everybody's subscriptions;
 - a forged will was published;
+- who was connected stayed so when its account was taken away;
 - what a client sent just before its goodbye was acknowledged and thrown away.
 
 What stays is in `broker.AMQTT_LIMITS`.
@@ -46,8 +47,10 @@ class Accounts:
         self._users: Mapping[str, Mapping[str, Any]] = {}
         self.read()
 
-    def read(self) -> None:
-        self._users = json.loads(self._path.read_text())
+    def read(self) -> frozenset[str]:
+        """The names whose account is gone or another one now."""
+        before, self._users = self._users, json.loads(self._path.read_text())
+        return frozenset(name for name, user in before.items() if self._users.get(name) != user)
 
     def knows(self, name: str | None, password: str | None) -> bool:
         user = self._users.get(name or "")
@@ -184,6 +187,15 @@ class RepairedBroker(Broker):  # type: ignore[misc]
             await self._handle_message_delivery(client_session, handler, given)
         await super()._handle_disconnect(client_session, handler, disconnect_waiter)
 
+    async def cut_off(self, names: frozenset[str]) -> None:
+        """End the connections of those whose password is no longer taken: amqtt asks for it at the beginning only."""
+        for session, handler in list(self.sessions.values()):
+            if session.username not in names or handler is None or session.transitions.state != "connected":
+                continue
+            if not _accounts[0].knows(session.username, session.password):
+                say(f"Client {_name(session)} disconnected, not authorised.")
+                await handler.handle_connection_closed()
+
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session
     ) -> None:
@@ -203,7 +215,14 @@ async def serve(settings: Mapping[str, Any]) -> None:
     ending = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ending.set)
     loop.add_signal_handler(signal.SIGINT, ending.set)
-    loop.add_signal_handler(signal.SIGHUP, _accounts[0].read)
+    cutting: set[asyncio.Task[None]] = set()
+
+    def read_again() -> None:
+        task = loop.create_task(broker.cut_off(_accounts[0].read()), name="cut off")
+        cutting.add(task)
+        task.add_done_callback(cutting.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, read_again)
     await broker.start()
     await ending.wait()
     await broker.shutdown()

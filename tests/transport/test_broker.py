@@ -174,6 +174,23 @@ async def test_an_account_added_at_run_time_may_connect_and_those_there_stay(bro
         await peer.link.stop()
 
 
+async def test_a_speaker_whose_account_is_taken_away_is_cut_off_at_once_and_the_others_stay(
+    broker: ManagedBroker,
+) -> None:
+    """A box that was stolen, or has newer secrets, says and hears nothing more; not only from its next start on."""
+    gone = await Peer(broker, SPEAKER, first_retry_s=60).up(f"eb/v1/board/{COUNTY}")
+    stays = await Peer(broker, NEIGHBOUR).up(f"eb/v1/board/{COUNTY}")
+    broker.set_users(tuple(one for one in USERS if one.name != SPEAKER))
+    await until(lambda: gone.downs)
+    server = await Peer(broker, SERVER.name).up()
+    await server.link.publish(f"eb/v1/board/{COUNTY}", b"after", 1)
+    await until(lambda: stays.heard)
+    assert (gone.heard, stays.downs) == ([], [])
+    gone.link.drop()
+    for peer in (stays, server):
+        await peer.link.stop()
+
+
 # ---- what breaks in the field ---------------------------------------------------------------------------------------------
 
 
