@@ -64,7 +64,7 @@ PASSWORD = "correct horse battery"
 
 CHIEF = Officer("chief", "值班长", Role.ADMINISTRATOR, CITY)
 DUTY = Officer("duty", "王芳", Role.DUTY, CITY)
-MAY_BROADCAST = Grant("granted", STARTS | {Verb.PLAN_PROGRAMME}, TOWNSHIP, 0, 2**53, "chief")
+MAY_BROADCAST = Grant("granted", STARTS | {Verb.PLAN_PROGRAMME}, TOWNSHIP, 0, 4_102_444_800_000, "chief")
 TOWN_DUTY = Officer("town", "李强", Role.DUTY, TOWNSHIP, (MAY_BROADCAST,))
 APPROVER = Officer("approver", "赵敏", Role.APPROVER, CITY)
 VIEWER = Officer("viewer", "访客", Role.VIEWER, CITY)

@@ -66,8 +66,9 @@ class Caretaking:
         now_ms = self._clock.now_ms()
         chosen = self.chosen(speakers, Verb.MANAGE_ESTATE, by=by)
         if wish.name is not None:
-            raise InvalidRequest([Fault("name", "not-for-many")])
-        faults = check_wish(wish, self._estate.tree, now_ms=now_ms)
+            raise InvalidRequest([Fault("settings.name", "not-for-many")])
+        wrong = check_wish(wish, self._estate.tree, now_ms=now_ms)
+        faults = [replace(one, field=f"settings.{one.field}") for one in wrong]
         changed = [(one, wish.applied(one)) for one in chosen]
         for index, (_, wanted) in enumerate(changed):
             faults += [Fault(f"speakers.{index}", fault.code, fault.facts) for fault in check_result(wanted)]

@@ -1,5 +1,6 @@
 // The API, typed from docs/openapi.json (`npm run types` makes schema.d.ts of it).
 
+import { ref } from "vue";
 import createClient, { type Middleware } from "openapi-fetch";
 import { language } from "@/i18n";
 import { Problem } from "./problem";
@@ -27,8 +28,17 @@ const inOurLanguage: Middleware = {
   },
 };
 
+/** The server's clock minus ours, ms, to the second, by the `Date` of its newest answer: until the stream of events knows better. */
+export const apartMs = ref(0);
+const learnTheTime: Middleware = {
+  onResponse({ response }) {
+    const said = Date.parse(response.headers.get("Date") ?? "");
+    if (!Number.isNaN(said)) apartMs.value = Math.abs(said - Date.now()) < 2_000 ? 0 : said - Date.now();
+  },
+};
+
 export const api = createClient<paths>({ baseUrl: location.origin, credentials: "same-origin" });
-api.use(inOurLanguage);
+api.use(inOurLanguage, learnTheTime);
 
 /** What the answer holds.
  * @throws Problem when the server refused, or did not answer. */

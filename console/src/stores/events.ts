@@ -2,7 +2,7 @@
 
 import { defineStore } from "pinia";
 import { computed, ref, shallowRef, triggerRef } from "vue";
-import { type Schemas } from "@/api/client";
+import { apartMs, type Schemas } from "@/api/client";
 import { useSession } from "./session";
 import { WallModel, type Panel } from "./wallModel";
 
@@ -71,7 +71,7 @@ export const useEvents = defineStore("events", () => {
 
   const heardAt = ref(0); // epoch ms of the last event; 0: none yet
   const now = ref(Date.now()); // this machine's, moves every second
-  const offsetMs = ref(0); // the server's clock minus ours
+  const offsetMs = ref<number | null>(null); // the server's clock minus ours, by its stream
   const stale = ref(false);
   const followed = ref(""); // the broadcast that was asked for; empty: the newest live one
 
@@ -196,7 +196,7 @@ export const useEvents = defineStore("events", () => {
     return () => listeners.delete(one);
   }
 
-  const serverNow = computed(() => now.value + offsetMs.value);
+  const serverNow = computed(() => now.value + (offsetMs.value ?? apartMs.value));
   const onAir = computed(() => state.value?.on_air ?? []);
 
   return {
