@@ -245,7 +245,7 @@ def mondays(monday: date) -> Pattern:
 async def test_the_log_says_what_did_not_sound_and_why(
     browser: Browser, there: Town, language: str, reason: str
 ) -> None:
-    one = await on_air(there, seconds=5)
+    one = await on_air(there)
     names = sorted(there.services.estate.speakers)
     await there.report(one.id, names[:3], Stage.REFUSED, reason=Reason.BUDGET)
     async with console(browser, there, "/console/schedule/as-run", language=language) as page:
