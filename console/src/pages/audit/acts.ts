@@ -53,6 +53,7 @@ export const ACTS = [
   "plan programme",
   "raise alarm",
   "refuse used enrolment code",
+  "register speaker",
   "reject",
   "reject change",
   "release",
