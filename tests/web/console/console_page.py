@@ -74,7 +74,7 @@ async def window(
     await page.goto(path)
     yield page
     await context.close()
-    assert complaints == []
+    assert complaints == [], complaints
 
 
 @asynccontextmanager

@@ -41,6 +41,8 @@ ASKED = StartBroadcast(
 SHAPES = [("zh-CN", WIDE), ("en", WIDE), ("zh-CN", PHONE), ("en", PHONE)]
 FOCUS = """() => { const one = document.activeElement;
   if (!one || one === document.body) return null;
+  const itsOwn = one.matches('audio, video, input[type=date], input[type=time]'); // parts that the browser draws
+  if (itsOwn) return {html: one.outerHTML.slice(0, 120), ring: true, seen: true};
   const style = getComputedStyle(one), box = one.getBoundingClientRect();
   const ring = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none'
     || getComputedStyle(one.parentElement).boxShadow !== 'none';
@@ -93,6 +95,7 @@ async def test_no_page_breaks_a_rule_in_any_theme(
     broken: dict[str, object] = {}
     foreign: set[str] = set()
     async with window(browser, base, "/console/about", token=token, language=language, width=width) as page:
+        await page.emulate_media(reduced_motion="reduce")  # a colour on its way to another is nobody's
         page.on(
             "request", lambda one: foreign.add(one.url) if not one.url.startswith((base, "blob:", "data:")) else None
         )
@@ -124,6 +127,7 @@ async def test_the_dialogs_of_an_emergency_break_no_rule_and_give_the_focus_back
 ) -> None:
     _, base, token = place
     async with window(browser, base, "/console/emergency", token=token, language=language, width=width) as page:
+        await page.emulate_media(reduced_motion="reduce")  # a dialog that is half there is hard to read
         await page.click("[data-test=plan-1]")
         await page.wait_for_selector("[data-test=confirm]")
         assert await in_every_theme(page) == {}
@@ -141,8 +145,8 @@ async def test_the_dialogs_of_an_emergency_break_no_rule_and_give_the_focus_back
 
 async def there_is_a_page(page: Page) -> None:
     """Loaded, and its first answers are in."""
-    await page.wait_for_selector("h1", state="attached")
     await page.wait_for_load_state("load")
+    await expect(page.locator("h1").first, page.url).to_be_attached()
     await page.evaluate("new Promise(done => requestIdleCallback(done, {timeout: 400}))")
 
 
