@@ -1,4 +1,4 @@
-"""What the estate of the demonstration shows: two faulty villages (a broken amplifier, no power), a setting of its own, and the list of the morning."""
+"""What the estate of the demonstration shows: two faulty villages, a setting of its own, and the list of the morning."""
 
 import contextlib
 from pathlib import Path
