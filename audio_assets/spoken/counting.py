@@ -25,9 +25,10 @@ def _span(found: re.Match[str]) -> str:
 
 COUNTING = (
     (r"(?<=[0-9%‰℃度]) +(?=[0-9])", lambda _: "，"),
+    (r"\(([0-9]{1,2})\)(?=[班组])", lambda found: number(found[1])),
     (r"(?<=第)([0-9]+)", lambda found: number(found[1].lstrip("0") or "0")),
     (r"(?m)^ ?([0-9]{1,2})[.、)](?=[^0-9])", lambda found: number(found[1]) + "，"),
-    (r"(?<=[日月年时点分号级度周一二三四五六天楼层元米]) ?[~—–-]+ ?(?=[0-9周])", lambda _: "到"),
+    (r"(?<=[日月年时点分号级度周一二三四五六天楼层元米龄岁斤吨亩期%]) ?[~—–-]+ ?(?=[0-9周])", lambda _: "到"),
     (rf"(?<=[0-9零一二三四五六七八九十两][日月年时点分号]) ?[~—–-]+ ?(?={_LATER})", lambda _: "到"),
     (rf"(?P<low>{_N})(?P<joint> ?(?:——|[~—–-]) ?)(?P<high>{_N})(?P<counted>{COUNTED_AHEAD})?", _span),
     (rf"({_N})(?= ?[至到] ?{NUMBER}(?:{COUNTED_AHEAD}))", lambda found: counted(found[1])),

@@ -75,14 +75,19 @@ def _hours(found: re.Match[str]) -> str:
 
 
 _N = rf"{START}(?P<low>{NUMBER})"
+_EACH = (
+    "瓶袋箱桶盒罐包株棵头只台辆套例支生班日吨斤公千克升度平立人户天月年次小分秒亩"  # of which a price or a dose is told
+)
 _CURRENT = "空开|空气开关|开关|断路器|漏电|漏保|保险|熔断|熔丝|插座|插头|电流|电表|充电|以[上下内]?的?电|的电"
 MEASURES = (
+    (rf"(?<=10)\^(-?[0-9]{{1,2}}) ?(?P<unit>{COMPOUND})", lambda found: _power(found) + name_of(found["unit"])),
     (
         rf"(?<![A-WYZa-wyz0-9.])({NUMBER} ?(?:(?:{UNIT}|米|厘米|毫米|公里) ?)?)[xX✕✖╳] ?(?=[0-9])",
         lambda found: f"{found[1].strip()}×",
     ),
     (rf"{START}({NUMBER}) ?(h|d|min)(?= ?{NUMBER} ?(?:h|min|s)(?![A-Za-z/]))", _hours),
     (rf"{START}({NUMBER}) ?(d)(?=[后内前]|以[内后前]|之[内后前]|左右|累计|降雨)", _hours),
+    (rf"(?<=[一-鿿])({NUMBER}) ?(d)(?=[，。；、)）:,;\n]|(?![\s\S]))", _hours),
     (rf"{START}(?<![A-Za-z])({NUMBER}) ?(A)(?={_CURRENT})", _hours),
     (rf"(?:(?<=[流定])|(?<=[Vv]/))({NUMBER}) ?(A)(?![A-Za-z级])", _hours),
     (rf"(?P<sign>US\$|HK\$|[¥$€£]) ?{_N}(?:{_TO}(?:[¥$€£] ?)?(?P<high>{NUMBER}))? ?(?P<times>[万亿千百]*)元?", _money),
@@ -100,9 +105,11 @@ MEASURES = (
         _measured,
     ),
     (r"(?<=[0-9]米)[0-9]{2}(?![0-9.])", lambda found: one_by_one(found[0])),  # 1米68
-    (r"(?<=[元角分吨斤克升里米瓦人次辆户台头只])/(?=[吨斤公千克升度平立人户天月年次小分秒亩])", _per),
+    (rf"(?<=[元角分吨斤克升里米瓦人次辆户台头只])/(?=[{_EACH}])", _per),
     (rf"(?<=[元角分吨斤人次辆台车户升])/(?P<unit>{PER_UNIT})(?![A-Za-z0-9^])", _per_unit),
     (rf"{START}({NUMBER}) ?([万亿千百]*)([¥$€£])(?![0-9])", lambda found: number(found[1]) + found[2] + MONEY[found[3]]),
-    (r"(?<=每[人户天])[/·](?=[年月日天次])", _per),
+    (r"(?<=元)/(?=[一-鿿]|[0-9]{1,3} ?(?:h|小时|分钟|天|个|斤|公斤|千克|吨|度|立方))", _per),
+    (r"(?<=每[人户天亩台辆])[/·](?=[年月日天次])", _per),
+    (r"(?<=每平方米)[/·](?=供暖|采暖|[年月日天季])", _per),
     (r"\^(-?[0-9]+)", _power),
 )  # fmt: skip

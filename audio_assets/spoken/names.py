@@ -80,6 +80,8 @@ NAMES = (
         _road,
     ),
     (rf"{START}[0-9]{{2,4}}(?=国道|省道|县道|乡道)", _called),
+    (rf"{START}(?<=[一-鿿])[0-9]{{3,4}}(?=线(?![路上下性索]))", _called),
+    (r"(?<=第)0[0-9]{3,}(?=号)", _called),
     (rf"{START}[0-9]{{3}}(?=路(?:公交|车|汽车|线))", _called),
     (r"(?<![0-9A-Za-z-])[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,4}(?![0-9-])", _dashed),
     (
@@ -95,6 +97,6 @@ NAMES = (
     (rf"{START}([0-9]{{1,4}})#(?![0-9A-Za-z])", lambda found: number(plain_digits(found[1])) + "号"),
     (rf"{START}[0-9]{{17}}[0-9Xx](?![0-9A-Za-z])", lambda found: _letters_and_digits(found[0])),
     (rf"{START}[0-9]+(?:\.[0-9]+){{2,}}", _dotted),
-    (r"(?<![A-Za-z0-9])(?P<letters>(?!AQI|PM|pH|PH)[A-Za-z]{1,5})-?(?P<digits>[0-9]{3,12})(?![0-9.%])", _code),
+    (r"(?<![A-Za-z0-9])(?P<letters>(?!AQI|PM|pH|PH|FM|AM)[A-Za-z]{1,5})-?(?P<digits>[0-9]{3,12})(?![0-9.%])", _code),
     (r"(?<![0-9])[0-9]0(?=后)", lambda found: one_by_one(found[0])),
 )  # fmt: skip

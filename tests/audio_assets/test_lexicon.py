@@ -80,6 +80,9 @@ def test_every_name_of_the_county_that_is_entered_stands_in_its_table() -> None:
         ("主任某某、小区某楼", "zhu3 ren4 mou3 mou3 xiao3 qu1 mou3 lou2"),
         ("不要家长陪同", "bu2 yao4 jia1 zhang3 pei2 tong2"),
         ("窨井、单县、泊头、任泽、蔚县", "yin4 jing3 shan4 xian4 bo2 tou2 ren2 ze2 yu4 xian4"),
+        ("接种疫苗，补助种粮户", "jie1 zhong4 yi4 miao2 bu3 zhu4 zhong4 liang2 hu4"),
+        ("违者处500元罚款", "wei2 zhe3 chu3 wu3 bai3 yuan2 fa2 kuan3"),
+        ("鸡3.5万只，时间应为8点", "ji1 san1 dian3 wu3 wan4 zhi1 shi2 jian1 ying1 wei2 ba1 dian3"),
         ("中暑、煤气中毒", "zhong4 shu3 mei2 qi4 zhong4 du2"),
     ],
 )
