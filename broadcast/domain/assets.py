@@ -206,11 +206,16 @@ class SameFile(BroadcastError):
 
 
 def clean_name(text: str) -> str:
-    """A name for people: one line, nothing invisible, no marks that turn the writing round. Of a path only its end is left."""
-    last = text.replace("\\", "/").rpartition("/")[2] if "/" in text or "\\" in text else text
-    plain = unicodedata.normalize("NFC", last)
+    """A name for people: one line, nothing invisible, no marks that turn the writing round."""
+    plain = unicodedata.normalize("NFC", text)
     kept = "".join(char if unicodedata.category(char)[0] not in "CZ" or char == " " else " " for char in plain)
     return " ".join(kept.split())[:MAX_NAME].strip(" .")
+
+
+def name_of_file(file_name: str) -> str:
+    """The name of a sound whose sender gave it none: the end of the path, without what says its kind."""
+    last = file_name.replace("\\", "/").rpartition("/")[2]
+    return clean_name(last.rpartition(".")[0] or last)
 
 
 def misnamed(file_name: str, container: str) -> str:

@@ -19,7 +19,7 @@ from broadcast.domain.assets import (
     SameFile,
     UnknownAsset,
     Use,
-    clean_name,
+    name_of_file,
 )
 from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.officers import AreaNotGranted, Officer, RoleNotGranted, Verb
@@ -80,7 +80,7 @@ class AssetFields(In):
 
     def command(self, sent: Incoming, by: Officer) -> NewAsset:
         return NewAsset(
-            name=self.name or clean_name(sent.file_name.rpartition(".")[0] or sent.file_name),
+            name=self.name or name_of_file(sent.file_name),
             licence=self.licence,
             kind=AssetKind(self.kind),
             area=self.area or by.area,

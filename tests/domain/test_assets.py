@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.domain.assets import MAX_NAME, AssetKind, NewAsset, check, clean_name, misnamed, sees
+from broadcast.domain.assets import MAX_NAME, AssetKind, NewAsset, check, clean_name, misnamed, name_of_file, sees
 from broadcast.domain.officers import Officer, Role
 from tests.store.rows import NOW_MS
 from tests.store.sounds import ASSET, MEASURED, asset
@@ -22,8 +22,8 @@ def officer(area: str) -> Officer:
     ("text", "name"),
     [
         ("早安遵化", "早安遵化"),
-        ("../../etc/passwd", "passwd"),
-        ("C:\\Users\\wang\\水位.mp3", "水位.mp3"),
+        ("通知 1/3", "通知 1/3"),
+        ("a <b>x</b>", "a <b>x</b>"),
         ("a\x00b", "a b"),
         ("song\u202egpj.exe", "song gpj.exe"),
         ("\u200f\u200b\ufeff", ""),
@@ -32,7 +32,6 @@ def officer(area: str) -> Officer:
         (".hidden", "hidden"),
         ("e\u0301", "é"),
         ("<script>", "<script>"),
-        ("/", ""),
         ("x" * 5_000, "x" * MAX_NAME),
     ],
 )
@@ -46,6 +45,21 @@ def test_no_name_holds_anything_invisible(text: str) -> None:
     assert len(name) <= MAX_NAME
     assert all(unicodedata.category(char)[0] not in "CZ" or char == " " for char in name)
     assert clean_name(name) == name or "." in name
+
+
+@pytest.mark.parametrize(
+    ("file_name", "name"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\wang\\水位.mp3", "水位"),
+        (".mp3", "mp3"),
+        ("广播 3.1.wav", "广播 3.1"),
+        ("/", ""),
+        ("a/\u202e.wav", ""),
+    ],
+)
+def test_a_file_names_its_sound_by_the_end_of_its_path(file_name: str, name: str) -> None:
+    assert name_of_file(file_name) == name
 
 
 @pytest.mark.parametrize(
