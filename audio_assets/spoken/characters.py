@@ -42,11 +42,16 @@ _GROUPED = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])(?![�
 # only, since 119 120 are two numbers.
 _NARROW = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:[\u00a0\u2007\u2009\u202f][0-9]{3})+(?![0-9])")
 _SPACED = re.compile(
-    r"(?<![0-9.,])(?<![0-9] )(?!1(?:10|14|19|20|22) )[1-9][0-9]{0,2}(?: [0-9]{3})+(?= ?[人名元万户亩米吨个只头台辆件套公斤千立平])"
+    r"(?<![0-9.,])(?<![0-9] )(?!1(?:10|14|19|20|22) )[1-9][0-9]{0,2}(?: [0-9]{3})+"
+    r"(?= ?(?:[人名元万户亩米吨个只头台辆件套公斤千立平]|(?:km|kg|m|t|kW|L)(?![A-Za-z])))"
 )
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,200}>|<!--|&(?:[A-Za-z]{2,8}|#[0-9]{1,6});")
 _ENDS = re.compile(r"[。！!？?；;\n]+")
 _CALL = re.compile("(?:电话)?[☎☏✆📞📱℡]+")
+_LOOSE = re.compile(
+    r"(?<=[0-9]) (?=[年月日时])(?:(?<=(?<![0-9])(?:19|20)[0-9]{2} )|(?<=(?<![0-9])[0-9]{2} )|(?<=(?<![0-9])[0-9] ))"
+    r"|(?<=[年月日]) (?=[0-9]{1,2} ?[月日时])|(?<=[0-9]) (?=: [0-5][0-9](?![0-9]))|(?<=[0-9] :) (?=[0-5][0-9](?![0-9]))"
+)  # 2026 年 11 月, 10 : 30
 _DIAMETER = re.compile("φ(?= ?[0-9])")
 _NAMELESS = ("Co", "Cn", "Cs")  # private use among them: there fonts of old keep characters of village names
 _ORNAMENTS = ("\uf000", "\uf0ff")  # and bullets, in Wingdings
@@ -67,6 +72,7 @@ def plain(text: str) -> str:
     text = _NARROW.sub(_without_spaces, text)
     text = "".join(map(_plain_char, text)).replace("°C", "℃")
     text = re.sub(r"[^\S\n]+", " ", text)
+    text = _LOOSE.sub("", text)
     text = _DIAMETER.sub("直径", _SPACED.sub(_without_spaces, text))
     return _GROUPED.sub(lambda found: found[0].replace(",", ""), text)
 

@@ -75,11 +75,18 @@ def _hours(found: re.Match[str]) -> str:
 
 
 _N = rf"{START}(?P<low>{NUMBER})"
+_SIDES = {"E": "东经", "W": "西经", "N": "北纬", "S": "南纬"}
 _EACH = (
     "瓶袋箱桶盒罐包株棵头只台辆套例支生班日吨斤公千克升度平立人户天月年次小分秒亩"  # of which a price or a dose is told
 )
 _CURRENT = "空开|空气开关|开关|断路器|漏电|漏保|保险|熔断|熔丝|插座|插头|电流|电表|充电|以[上下内]?的?电|的电"
 MEASURES = (
+    (r"(?<![A-Za-z])[EWNS](?=[0-9]{1,3}(?:\.[0-9]+)?°)", lambda found: _SIDES[found[0]]),
+    (rf"{START}(?<![A-Za-z])([1-4]?[0-9])F(?![A-Za-z0-9])", lambda found: f"{found[1]}层"),
+    (rf"{START}([0-9]+) ?\+ ?([岁人户个名元天次])", lambda found: f"{found[1]}{found[2]}以上"),
+    (r"(?<=[0-9]%)\+(?![0-9])", lambda _: "以上"),
+    (r"(?<=[0-9]) ?[wW](?=元|块|多|余|人)", lambda _: "万"),
+    (rf"(?<=[0-9]) ?[kK](?=元|块|[-~—]{NUMBER}[kK][元块])", lambda _: "千"),
     (rf"(?<=10)\^(-?[0-9]{{1,2}}) ?(?P<unit>{COMPOUND})", lambda found: _power(found) + name_of(found["unit"])),
     (
         rf"(?<![A-WYZa-wyz0-9.])({NUMBER} ?(?:(?:{UNIT}|米|厘米|毫米|公里) ?)?)[xX✕✖╳] ?(?=[0-9])",
@@ -87,7 +94,7 @@ MEASURES = (
     ),
     (rf"{START}({NUMBER}) ?(h|d|min)(?= ?{NUMBER} ?(?:h|min|s)(?![A-Za-z/]))", _hours),
     (rf"{START}({NUMBER}) ?(d)(?=[后内前]|以[内后前]|之[内后前]|左右|累计|降雨)", _hours),
-    (rf"(?<=[一-鿿])({NUMBER}) ?(d)(?=[，。；、)）:,;\n]|(?![\s\S]))", _hours),
+    (rf"(?<=[一-鿿])({NUMBER}(?:[-~—]{NUMBER})?) ?d(?=[，。；、)）:,;\n]|(?![\s\S]))", lambda found: found[1] + "天"),
     (rf"{START}(?<![A-Za-z])({NUMBER}) ?(A)(?={_CURRENT})", _hours),
     (rf"(?:(?<=[流定])|(?<=[Vv]/))({NUMBER}) ?(A)(?![A-Za-z级])", _hours),
     (rf"(?P<sign>US\$|HK\$|[¥$€£]) ?{_N}(?:{_TO}(?:[¥$€£] ?)?(?P<high>{NUMBER}))? ?(?P<times>[万亿千百]*)元?", _money),

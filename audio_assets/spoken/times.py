@@ -7,6 +7,7 @@ from audio_assets.spoken.numbers import START, cardinal, number, one_by_one, pla
 TO = r" ?[~—–\-至到] ?"
 _CLOCK = r"(?:[01]?[0-9]|2[0-4]):[0-5][0-9](?::[0-5][0-9])?"
 _SAID_TWICE = r"(?: ?(?:[时点](?![段间期刻候])|分(?![别钟为批阶区段])))?"  # 8:00时, 8:30分
+_NO_RATIO = r"(?<![0-9比分例])(?<![0-9比分例赛绩尺率坡度]:)"  # 比例：1:50
 _SEASON = r"学年|年度|财年|赛季|采暖|供暖|[春秋]季学期"
 _FEASTS = (
     "宪法|妇女|三八|劳动|五一|青年|五四|儿童|六一|教师|国庆|植树|护士|消防|学雷锋|雷锋|消费者|晚会|防灾|减灾|戒毒|禁毒|反毒|环境|无烟|"
@@ -51,7 +52,7 @@ def _slashed(found: re.Match[str]) -> str:
     if 1 <= other <= 12 < one <= 31:
         return f"{cardinal(str(other))}月{cardinal(str(one))}日"
     if 0 < one < other:
-        return f"{cardinal(str(other))}分之{cardinal(str(one))}"
+        return f"{number(str(other))}分之{cardinal(str(one))}"
     return f"{number(found['one'])}，{number(found['other'])}"
 
 
@@ -91,9 +92,9 @@ TIMES = (
         rf"(?<![0-9.])(?P<month>1[0-2]|[1-9])\.(?P<day>{_DAY})(?= ?{_CLOCK})(?![0-9.])",
         lambda found: f"{plain_int(found['month'])}月{plain_int(found['day'])}日，",
     ),
-    (rf"(?<![0-9:])(?P<from>{_CLOCK}){_SAID_TWICE}(?:{TO}|—+)(?P<till>{_CLOCK})(?![0-9:]){_SAID_TWICE}", _clock_span),
+    (rf"(?<![0-9])(?<![0-9]:)(?P<from>{_CLOCK}){_SAID_TWICE}(?:{TO}|—+)(?P<till>{_CLOCK})(?![0-9:]){_SAID_TWICE}", _clock_span),
     (
-        rf"(?<![0-9:比分例])(?P<clock>{_CLOCK}) ?(?P<half>(?i:am|pm|a\.m\.|p\.m\.)(?![A-Za-z]))?(?![0-9:]){_SAID_TWICE}",
+        rf"{_NO_RATIO}(?P<clock>{_CLOCK}) ?(?P<half>(?i:am|pm|a\.m\.|p\.m\.)(?![A-Za-z]))?(?![0-9:]){_SAID_TWICE}",
         _clock,
     ),
     (rf"(?<![0-9]){_YEAR}(?: ?[~—–\-至到] ?{_YEAR})?(?=年(?!历史|左右|以上))", _years),
@@ -101,9 +102,10 @@ TIMES = (
     (rf"(?<![0-9]){_YEAR}(?=届|版|级|款)", _years),
     (rf"(?<![0-9.])(?:1[0-2]|0?[1-9])[.·][0-9]{{1,2}}(?=[”\"]?(?:国际|世界|全国|国家|全民)*(?:{_FEASTS}))", _feast),
     (r"(?<![0-9/])(?:24/7(?: ?小时)?|7/24 ?小时)(?![0-9/月日])", lambda _: "七乘二十四小时"),
+    (r"(?<=[一-鿿])[-—](?=20[0-9]{2}[”\"』」])(20[0-9]{2})", lambda found: one_by_one(found[1])),
     (r"(?<=[〔\[(【])(?:19|20)[0-9]{2}(?=[〕\])】])", _years),
-    (r"(?<![0-9/])(?P<one>[0-9]{1,3})/(?P<other>[0-9]{1,3}|[1-9][0-9]{1,2}00)(?![0-9/]|小时|天)", _slashed),
-    (r"(?<![0-9:])[0-9]+:[0-9]+(?![0-9:])", lambda found: "比".join(map(number, found[0].split(":")))),
+    (r"(?<![0-9/])(?P<one>[0-9]{1,3})/(?P<other>[0-9]{1,3}|[1-9][0-9]{1,2}00)(?![0-9/A-Za-z]|小时|天)", _slashed),
+    (r"(?<![0-9])(?<![0-9]:)[0-9]+:[0-9]+(?![0-9:])", lambda found: "比".join(map(number, found[0].split(":")))),
     (r"(?<![0-9])[0-9]{1,2}·[0-9]{1,2}(?![0-9])", lambda found: one_by_one(found[0])),  # 7·28, an event by its day
     (r"(?<=[时点])00分", lambda _: "整"),
     (r"(?<=[时点])(?P<minute>0)(?P<digit>[1-9])(?![0-9])", _leading_zero),
