@@ -6,7 +6,7 @@ from audio_assets.spoken.numbers import NUMBER, START, counted, number, one_by_o
 from audio_assets.spoken.units import COUNTED_AHEAD
 
 _N = rf"{START}{NUMBER}"
-_HYPHEN_IS_MINUS = r"(?:(?<=[温到为低至是约降达于，,、(=~\s。])|(?<![\s\S]))"
+_HYPHEN_IS_MINUS = r"(?:(?<=[温到为低至是约降达于，,、:(=~\s。])|(?<![\s\S]))"
 
 _HANZI = "[一二三四五六七八九十]"
 _HANZI_NUMBER = "[一二三四五六七八九十百]{1,5}"
@@ -34,9 +34,10 @@ COUNTING = (
     (rf"(?<=[号级度]) ?[~—–-]+ ?(?={_HANZI_NUMBER}[号级度])|(?<={_HANZI}) ?[~—–-] ?(?={_HANZI_NUMBER}[级度类])", lambda _: "到"),
     (r"(?<=[0-9%米斤吨]) ?\+(?![0-9A-Za-z一-鿿])", lambda _: "以上"),
     (rf"(?<=[0-9零一二三四五六七八九十两][日月年时点分号]) ?[~—–-]+ ?(?={_LATER})", lambda _: "到"),
+    (rf"{_HYPHEN_IS_MINUS}-(?={NUMBER})", lambda _: "负"),
+    (r"(?<=[0-9]) ?[~—–] ?-(?=[0-9])", lambda _: "到负"),
     (rf"(?P<low>{_N})(?P<joint> ?(?:——|[~—–-]) ?)(?P<high>{_N})(?P<counted>{COUNTED_AHEAD})?", _span),
     (rf"({_N})(?= ?[至到] ?{NUMBER}(?:{COUNTED_AHEAD}))", lambda found: counted(found[1])),
-    (rf"{_HYPHEN_IS_MINUS}-(?={NUMBER})", lambda _: "负"),
     (r"(?<=[0-9]) ?\* ?(?=[0-9])", lambda _: "乘"),
     (rf"({_N})(?P<counted>{COUNTED_AHEAD})", lambda found: counted(found[1])),
     (_N, lambda found: number(found[0])),

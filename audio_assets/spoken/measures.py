@@ -81,6 +81,7 @@ _EACH = (
 )
 _CURRENT = "空开|空气开关|开关|断路器|漏电|漏保|保险|熔断|熔丝|插座|插头|电流|电表|充电|以[上下内]?的?电|的电"
 MEASURES = (
+    (r"(?<=[g克])/(?=100 ?(?:毫升|m[lL]))", _per),
     (r"(?<![A-Za-z])[EWNS](?=[0-9]{1,3}(?:\.[0-9]+)?°)", lambda found: _SIDES[found[0]]),
     (rf"{START}(?<![A-Za-z])([1-4]?[0-9])F(?![A-Za-z0-9])", lambda found: f"{found[1]}层"),
     (rf"{START}([0-9]+) ?\+ ?([岁人户个名元天次])", lambda found: f"{found[1]}{found[2]}以上"),

@@ -70,6 +70,7 @@ PLATES = (
     ),
 )
 NAMES = (
+    (r"(?<=[0-9])#-(?=[0-9]{1,4}(?![0-9#]))", lambda _: "-"),
     (r"(?<=[kK][Vv]) ?(?=[0-9]{3,4}线)", lambda _: "，"),
     (rf"(?<![A-Za-z0-9]){_STAKE}(?P<joint> ?(?:[-~—]{{1,2}}|[至到]) ?){_STAKE.replace('P<', 'P<to_')}(?![0-9])", _stakes),
     (rf"(?<![A-Za-z0-9]){_STAKE}(?=公里|段|处|路段|附近|[东南西北]侧|桩)", _stake),
@@ -92,7 +93,7 @@ NAMES = (
     ),
     (rf"{START}[0-9]{{3,4}}(?=室|号房|号室|房(?!间|屋|子))", _called),
     (r"(?<=单元)[0-9]{3,4}(?![0-9])", _called),
-    (rf"(?:(?<=[0-9][栋幢座])|(?<=号楼)){_ROOM}(?![0-9]|{MEASURE_AHEAD})", _called),
+    (rf"(?:(?<=[0-9A-Z][栋幢座])|(?<=号楼)){_ROOM}(?![0-9]|{MEASURE_AHEAD})", _called),
     (rf"{START}(?<!第)[0-9]{{3,4}}(?=号(?:院|楼|门|商铺))", _called),
     (r"#([0-9]{1,4})(?![0-9])", lambda found: number(plain_digits(found[1])) + "号"),
     (rf"{START}([0-9]{{1,4}})#(?![0-9A-Za-z])", lambda found: number(plain_digits(found[1])) + "号"),

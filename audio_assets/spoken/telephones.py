@@ -82,6 +82,7 @@ TELEPHONES = (
         _telephone,
     ),
     (rf"{ALONE}[0-9]{{3}}\*{{3,6}}[0-9]{{2,4}}(?![0-9])", _masked),
+    (rf"{ALONE}(?P<digits>\(?0[1-9][0-9]{{1,2}}(?:\){_DASH}?|{_DASH})(?:{_SHORT}))(?![0-9]|{MEASURE_AHEAD})", _telephone),
     (rf"{ALONE}(?P<digits>(?:{_MOBILE}|{_LANDLINE}|{_SERVICE}))(?![0-9])", _telephone),
     (rf"(?<={_FIGURE}{{4}}[、/或和，,；])(?P<digits>[0-9]{{7,8}})(?![0-9]|{MEASURE_AHEAD})", _telephone),
     (r"([转机] ?)([0-9]{2,5})(?![0-9]|" + MEASURE_AHEAD + ")", _extension),

@@ -51,6 +51,8 @@ def _slashed(found: re.Match[str]) -> str:
         return f"{cardinal(str(one))}月{cardinal(str(other))}日"
     if 1 <= other <= 12 < one <= 31:
         return f"{cardinal(str(other))}月{cardinal(str(one))}日"
+    if found["unit"]:  # 23/24日
+        return f"{cardinal(str(one))}，{cardinal(str(other))}日"
     if 0 < one < other:
         return f"{number(str(other))}分之{cardinal(str(one))}"
     return f"{number(found['one'])}，{number(found['other'])}"
@@ -92,6 +94,10 @@ TIMES = (
         rf"(?<![0-9.])(?P<month>1[0-2]|[1-9])\.(?P<day>{_DAY})(?= ?{_CLOCK})(?![0-9.])",
         lambda found: f"{plain_int(found['month'])}月{plain_int(found['day'])}日，",
     ),
+    (
+        rf"(?<![0-9.])(?P<month>1[0-2]|[1-9])\.(?P<day>{_DAY})(?=日)",
+        lambda found: f"{plain_int(found['month'])}月{plain_int(found['day'])}",
+    ),
     (rf"(?<![0-9])(?<![0-9]:)(?P<from>{_CLOCK}){_SAID_TWICE}(?:{TO}|—+)(?P<till>{_CLOCK})(?![0-9:]){_SAID_TWICE}", _clock_span),
     (
         rf"{_NO_RATIO}(?P<clock>{_CLOCK}) ?(?P<half>(?i:am|pm|a\.m\.|p\.m\.)(?![A-Za-z]))?(?![0-9:]){_SAID_TWICE}",
@@ -99,12 +105,12 @@ TIMES = (
     ),
     (rf"(?<![0-9]){_YEAR}(?: ?[~—–\-至到] ?{_YEAR})?(?=年(?!历史|左右|以上))", _years),
     (rf"(?<![0-9]){_YEAR}(?: ?[~—–\-/至到] ?{_YEAR})?(?={_SEASON})", _years),
-    (rf"(?<![0-9]){_YEAR}(?=届|版|级|款)", _years),
+    (rf"(?<![0-9]){_YEAR}(?= ?(?:届|版|级|款|元旦|春节|中秋|国庆|高考|中考))", _years),
     (rf"(?<![0-9.])(?:1[0-2]|0?[1-9])[.·][0-9]{{1,2}}(?=[”\"]?(?:国际|世界|全国|国家|全民)*(?:{_FEASTS}))", _feast),
     (r"(?<![0-9/])(?:24/7(?: ?小时)?|7/24 ?小时)(?![0-9/月日])", lambda _: "七乘二十四小时"),
     (r"(?<=[一-鿿])[-—](?=20[0-9]{2}[”\"』」])(20[0-9]{2})", lambda found: one_by_one(found[1])),
     (r"(?<=[〔\[(【])(?:19|20)[0-9]{2}(?=[〕\])】])", _years),
-    (r"(?<![0-9/])(?P<one>[0-9]{1,3})/(?P<other>[0-9]{1,3}|[1-9][0-9]{1,2}00)(?![0-9/A-Za-z]|小时|天)", _slashed),
+    (r"(?<![0-9/])(?P<one>[0-9]{1,3})/(?P<other>[0-9]{1,3}|[1-9][0-9]{1,2}00)(?![0-9/A-Za-z]|小时|天)(?P<unit>日)?", _slashed),
     (r"(?<![0-9])(?<![0-9]:)[0-9]+:[0-9]+(?![0-9:])", lambda found: "比".join(map(number, found[0].split(":")))),
     (r"(?<![0-9])[0-9]{1,2}·[0-9]{1,2}(?![0-9])", lambda found: one_by_one(found[0])),  # 7·28, an event by its day
     (r"(?<=[时点])00分", lambda _: "整"),
