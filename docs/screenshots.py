@@ -21,10 +21,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
 PICTURES = Path(__file__).with_name("pictures")
-KEPT = {"desk", "confirm", "wall", "exercise", "ladder"}  # of the wide ones; of the phone's, the wall
 SIZES = {"": (1600, 1000), "-phone": (390, 844)}
-TEXT = "遵化市防汛指挥部发布山洪红色预警：今天下午三时起，北部山区沿河各村请立即向高处转移，不要过河，到晚上八时为止。"
-CITY = "130281000000"
 CONTROL = re.compile(r"--control (\S+)")
 LATE_FROM = "130281110000"  # the townships from here on are late
 CUT_OFF = ("s-130281100201-1", "s-130281109200-1")
@@ -87,8 +84,6 @@ class Camera:
         self.page, self.suffix = page, suffix
 
     async def take(self, name: str) -> None:
-        if name not in KEPT if not self.suffix.endswith("-phone") else name != "wall":
-            return
         path = PICTURES / f"{name}{self.suffix}.png"
         for _ in range(3):  # a busy machine's Chromium now and then has no frame to give
             try:
@@ -100,51 +95,59 @@ class Camera:
 
 
 async def sign_in(page: Page, desk: Desk) -> None:
-    await page.fill("#name", desk.user)
-    await page.fill("#password", desk.password)
-    await page.click("main button")
-    await page.wait_for_selector("#desk")
+    await page.goto("/console/")
+    await page.fill("input[name=username]", desk.user)
+    await page.fill("input[name=password]", desk.password)
+    await page.click("form button[type=submit]")
+    await expect(page.locator("main h1").first).to_be_attached()
 
 
-async def fill_in(page: Page) -> None:
-    await page.check("input[name=severity][value=red]")
-    await page.check(f"input[name=areas][value='{CITY}']")
-    await page.fill("#text", TEXT)
-
-
-async def photograph(browser: Browser, desk: Desk, language: str, size: str) -> None:
-    """The walk from the door to the end of an alert."""
+@asynccontextmanager
+async def window(browser: Browser, desk: Desk, language: str, size: str) -> AsyncIterator[Camera]:
     width, height = SIZES[size]
-    context = await browser.new_context(base_url=desk.base, viewport={"width": width, "height": height})
+    context = await browser.new_context(
+        base_url=desk.base, viewport={"width": width, "height": height}, locale=language
+    )
+    prefs = json.dumps({"language": language, "theme": "dark"})
+    await context.add_init_script(f"localStorage.setItem('lianbo.prefs', '{prefs}');")
     page = await context.new_page()
-    camera = Camera(page, ("-en" if language == "en" else "") + size)
-    await page.goto(f"/emergency?lang={language}")
-    await camera.take("sign-in")
+    page.set_default_timeout(20_000)
     await sign_in(page, desk)
-    await fill_in(page)
-    await camera.take("desk")
-    await page.click("#desk .submit button")
-    await camera.take("confirm")
-    await page.fill("#typed", "690")
-    await page.click("#go")
-    await expect(page.locator("#legend [data-look=sounding] b")).not_to_have_text("0", timeout=20_000)
-    await page.wait_for_timeout(1_500)
-    await camera.take("wall")
-    where = page.url
-    await page.goto(f"{where}/areas/130281100000")
-    await camera.take("ladder")
-    await page.goto(f"{where}/all-clear")
-    await camera.take("all-clear")
-    await page.goto("/emergency")
-    await fill_in(page)
-    await page.check("#exercise")
-    await page.click("#desk .submit button")
-    await camera.take("exercise")
-    await page.click(".stop-all")
-    await camera.take("stop-all")
-    await page.click("main button.danger")
-    await page.wait_for_selector("#desk")
+    yield Camera(page, ("-en" if language == "en" else "") + size)
     await context.close()
+
+
+async def photograph(browser: Browser, desk: Desk, language: str) -> None:
+    """The walk from the morning programme to the end of an alert, at the desk; beside it a telephone."""
+    async with window(browser, desk, language, "") as camera, window(browser, desk, language, "-phone") as phone:
+        page = camera.page
+        await expect(page.locator("main")).to_contain_text("745", timeout=30_000)
+        await camera.take("desk")
+        await page.goto("/console/schedule")
+        await expect(page.locator(".week .block").first).to_be_visible()
+        await camera.take("schedule")
+        await page.goto("/console/")
+        await page.keyboard.press("F9")
+        await page.locator("[data-test=plan-1]").click()
+        await expect(page.locator("[data-test=reach-online]")).to_be_visible()
+        await page.wait_for_timeout(2_000)  # the words are being spoken
+        await camera.take("confirm")
+        await page.locator("[data-test=hold]").click(delay=2_300)
+        await page.wait_for_url("**/broadcasts/*")
+        await phone.page.goto("/m")
+        await page.wait_for_timeout(1_500)
+        where = page.url
+        await page.goto("/console/wall")
+        await expect(page.locator("main h1").first).to_be_attached()
+        await page.wait_for_timeout(700)
+        await camera.take("wall")
+        await page.goto(where)
+        await page.wait_for_timeout(1_500)
+        await camera.take("broadcast")
+        await phone.take("phone")
+        await page.locator("[data-test=alert-bar] [data-test=stop]").first.click()
+        await page.locator("[data-test=end-confirm]").click()
+        await expect(page.locator("[data-test=alert-bar]")).to_have_count(0)
 
 
 async def main() -> None:
@@ -169,8 +172,7 @@ async def main() -> None:
 
 async def all_of(browser: Browser, desk: Desk) -> None:
     for language in ("zh-CN", "en"):
-        for size in SIZES:
-            await photograph(browser, desk, language, size)
+        await photograph(browser, desk, language)
 
 
 if __name__ == "__main__":
