@@ -14,6 +14,9 @@ from endpoints.orders import MAX_REVISION
 MAX_PROOF_BYTES = 1_024
 MAX_WINDOWS = 3
 MAX_ERROR_US = 10_000_000
+MAX_SPREAD_US = (
+    60_000  # between the windows of one sound: a card that ran dry once; other words shift what follows by more
+)
 QUIETEST_CB = -1_200  # tenths of a decibel below full scale
 THRESHOLD_PERMILLE = 150  # the right sound 270 and more, another one 50 and less (research/audio §6.1)
 
@@ -82,8 +85,11 @@ class Proof:
 
     @property
     def confirms(self) -> bool:
-        """Whether the right sound was heard in every window that was listened to, and there was one."""
-        return bool(self.windows) and all(window.found for window in self.windows)
+        """Whether the right sound was heard in every window that was listened to, and there was one, and all were in one piece."""
+        errors_us = [window.start_error_us for window in self.windows]
+        if not errors_us or max(errors_us) - min(errors_us) > MAX_SPREAD_US:
+            return False
+        return all(window.found for window in self.windows)
 
     @property
     def played_out(self) -> bool:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from audio_assets.correlation import find, level_dbfs, samples
+from audio_assets.correlation import ENOUGH_HEARD, find, level_dbfs, samples, share_heard
 from audio_assets.pcm import RATE_HZ, SAMPLE_BYTES
 from audio_assets.rendering import UnsupportedAudio
 from audio_assets.streamed import OpusFile
@@ -246,10 +246,12 @@ class Proving:
         wanted, got = samples(self._source(window)), samples(heard)
         match = find(wanted, got)
         error_us = round((match.at / RATE_HZ - SEARCH_S) * 1e6)
-        level = level_dbfs(got[match.at : match.at + len(wanted)])
+        there = got[match.at : match.at + len(wanted)]
+        level = level_dbfs(there)
+        score = match.score if share_heard(wanted, there) >= ENOUGH_HEARD else 0.0
         return Window(
             window.place,
-            max(0, min(1_000, round(match.score * 1_000))),
+            max(0, min(1_000, round(score * 1_000))),
             max(-MAX_ERROR_US, min(MAX_ERROR_US, error_us)),
             max(QUIETEST_CB, min(0, round(level * 10))),
         )

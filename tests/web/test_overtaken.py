@@ -13,6 +13,7 @@ from broadcast.web.app import make_api
 from tests.plans import beijing
 from tests.town import CHIEF, CITY, MELODY, PASSWORD, TOWNSHIP, Town, town
 from tests.web.browser import machine
+from tests.web.test_conferences import PLAN as CONFERENCE
 from tests.web.test_plans import FLOOD
 
 API = "/api/v1"
@@ -50,6 +51,7 @@ def programme(there: Town) -> dict[str, Any]:
 
 PROGRAMME = Case(("POST", "/programmes"), ("PUT", "/programmes/{programme}"))
 PLAN = Case(("POST", "/plans"), ("PUT", "/plans/{plan}"))
+BLUEPRINT = {"plan": CONFERENCE}
 GROUPS = Case(("POST", "/groups"), ("PUT", "/groups/{group}"))
 CASES: Mapping[str, Case] = {
     "PUT /officers/{officer}": Case(None, ("PUT", "/officers/duty")),
@@ -66,6 +68,9 @@ CASES: Mapping[str, Case] = {
     "DELETE /plans/{plan}": PLAN,
     "POST /plans/{plan}/approve": PLAN,
     "PUT /policies/approval": Case(None, ("PUT", "/policies/approval"), 0),
+    "PUT /conference-blueprints/{blueprint}": Case(
+        ("POST", "/conference-blueprints"), ("PUT", "/conference-blueprints/{blueprint}")
+    ),
     "PUT /drafts/{draft}": Case(None, ("PUT", "/drafts/notice"), 0, by="chief"),
 }
 
@@ -80,6 +85,7 @@ def bodies(there: Town) -> dict[str, Any]:
         "/groups/{group}": GROUP,
         "/plans/{plan}": {**FLOOD, "hotkey": 0},
         "/policies/approval": {"rules": [{"demand": "second-person"}]},
+        "/conference-blueprints/{blueprint}": BLUEPRINT,
         "/drafts/{draft}": {"body": {"text": "一"}},
     }
 
@@ -102,7 +108,8 @@ async def test_without_a_version_428_and_with_an_old_one_412_that_names_who_was_
 
 async def overtaken(there: Town, name: str, case: Case, first: ClientSession, second: ClientSession) -> None:
     method, path = name.split(" ")
-    body, made, known = bodies(there), "", {"group": GROUP, "plan": FLOOD, "programme": programme(there)}
+    body, made = bodies(there), ""
+    known = {"group": GROUP, "plan": FLOOD, "programme": programme(there), "conference-blueprint": BLUEPRINT}
     if case.makes is not None:
         kind = path.split("/")[1].removesuffix("s")
         answer = await first.request(case.makes[0], API + case.makes[1], json=known[kind])

@@ -11,7 +11,7 @@ from broadcast.domain.broadcasts import Fault, InvalidRequest
 from broadcast.domain.conference.errors import NotNow, UnknownBlueprint, UnknownReservation
 from broadcast.domain.conference.model import Conference
 from broadcast.domain.conference.plans import Blueprint, Booked, Plan, Reservation, begun, cancelled, check
-from broadcast.domain.errors import BroadcastError
+from broadcast.domain.errors import BroadcastError, Overtaken
 from broadcast.domain.officers import Officer
 from broadcast.domain.rights import Verb, may
 from broadcast.service.conference.rooms import Also, Conferences
@@ -27,12 +27,12 @@ MOST_BLUEPRINTS = 200
 FARTHEST_MS = 400 * 86_400_000
 
 
-class BlueprintChanged(BroadcastError):
-    """Somebody else has changed it meanwhile. :param revision: as it is now."""
+class BlueprintChanged(Overtaken):
+    """Somebody else has changed it meanwhile."""
 
-    def __init__(self, blueprint: str, revision: int) -> None:
-        self.blueprint, self.revision = blueprint, revision
-        super().__init__(f"blueprint {blueprint} is at revision {revision} now")
+    def __init__(self, blueprint: str, revision: int, by: str = "", at_ms: int = 0) -> None:
+        self.blueprint = blueprint
+        super().__init__(f"blueprint {blueprint} has been changed", revision, by, at_ms)
 
 
 class Bookings:
@@ -78,7 +78,7 @@ class Bookings:
                 if was is None:
                     raise UnknownBlueprint(blueprint)
                 if was.revision != revision:
-                    raise BlueprintChanged(blueprint, was.revision)
+                    raise BlueprintChanged(blueprint, was.revision, was.by, was.at_ms)
                 kept = replace(was, revision=revision + 1, plan=plan, by=by.name, at_ms=now_ms)
             tx.conference_plans.save_blueprint(kept)
             tx.acts.add(ActRow(now_ms, by.name, "keep conference blueprint", kept.id, plan.title))
