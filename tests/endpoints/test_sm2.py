@@ -31,7 +31,9 @@ PUBLIC = bytes.fromhex(
 
 
 def pure(secret: bytes = b"", public: bytes = PUBLIC) -> gmssl.sm2.CryptSM2:
-    return gmssl.sm2.CryptSM2(private_key=secret.hex(), public_key=public.hex())
+    one = gmssl.sm2.CryptSM2(private_key=secret.hex(), public_key=public.hex())
+    one.public_key = public.hex()  # it takes every 0 and 4 from the front of a key that begins with "04"
+    return one
 
 
 def test_the_public_key_of_the_standards_example_is_found() -> None:
