@@ -1,10 +1,6 @@
 """All tests in two parts: first, side by side on all cores, those that only want an answer; then, one by one on a machine that does
 nothing else, those that are marked `alone` because they record sound or hold a clock against it (`tests/conftest.py` says which).
 
-A test of a browser on two cores that three others share may fail of that alone. So up to `MOST_AGAIN` tests that failed are run
-once more, by themselves: what fails again has failed, what passes then is counted as passed and named as UNSTEADY, to be
-mended. More failures than that are no accident, and nothing is tried again.
-
 `./dev test` starts this without arguments. The parts are a mark and its negation; what is collected at the beginning is counted
 again at the end, so a test that neither part ran is a failure of the run. The last line is the sum of both.
 """
@@ -26,8 +22,6 @@ WORKERS = (os.cpu_count() or 1) + 1  # tests wait for their brokers and processe
 NOTHING_HERE = (
     5  # pytest's exit code for a folder without tests of this part; the count at the end tells whether that is right
 )
-MOST_AGAIN = 3
-SOME_FAILED = 1  # pytest's exit code
 SLOW = ("--durations=25", "--durations-min=4")
 PARTS: dict[str, tuple[str, ...]] = {
     "side by side": ("-m", f"not {ALONE}", "-n", str(WORKERS), "--dist=loadfile", "--no-loadscope-reorder"),
@@ -91,45 +85,23 @@ def collected(where: Sequence[str]) -> int | None:
     return int(count[1])
 
 
-def passed_again(folder: Path, where: Sequence[str], failed: Sequence[str]) -> tuple[str, ...]:
-    """Run what failed, as pytest's cache in the folder knows it, once more; those of them that passed now."""
-    print(f"--- again: {len(failed)} that failed", flush=True)
-    report = folder / "again.xml"
-    cached = ("--last-failed", "--last-failed-no-failures=none", "-o", f"cache_dir={folder}")
-    subprocess.call(pytest(*cached, f"--junitxml={report}", *where), env=environment())
-    again = tally_of(report)
-    if again.ran != len(failed):  # then it isn't known which
-        return ()
-    return tuple(name for name in failed if name not in again.failed)
-
-
 def run(where: Sequence[str] = ()) -> int:
     """Both parts, whatever comes of the first.
 
     :param where: folders instead of all tests.
     :return: the exit code: 0 when every test that was collected ran once and none failed.
     """
-    wanted, whole, codes, unsteady = collected(where), Tally(), [], ()
+    wanted, whole, codes = collected(where), Tally(), []
     if wanted is None:
         return 2
     with tempfile.TemporaryDirectory(prefix="lianbo-tests-") as folder:
         for name, arguments in PARTS.items():
             print(f"--- {name}: pytest {' '.join(arguments)}", flush=True)
             began, report = time.monotonic(), Path(folder, f"{name}.xml")
-            noted = (f"--junitxml={report}", "-o", f"cache_dir={folder}")
-            codes.append(subprocess.call(pytest(*arguments, *SLOW, *noted, *where), env=environment()))
+            codes.append(subprocess.call(pytest(*arguments, *SLOW, f"--junitxml={report}", *where), env=environment()))
             tally = tally_of(report)
             print(f"--- {name}: {tally} in {time.monotonic() - began:.0f} s", flush=True)
             whole += tally
-        if 0 < len(whole.failed) <= MOST_AGAIN and set(codes) <= {0, SOME_FAILED, NOTHING_HERE}:
-            unsteady = passed_again(Path(folder), where, whole.failed)
-            if set(unsteady) == set(whole.failed):
-                codes = []
-            whole = Tally(
-                whole.passed + len(unsteady), whole.skipped, tuple(one for one in whole.failed if one not in unsteady)
-            )
-    for name in unsteady:
-        print(f"UNSTEADY {name}: failed among the others, passed when it was run again by itself")
     for name in whole.failed:
         print(f"FAILED {name}")
     lost = whole.ran != wanted

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts import ALONE, MOST_AGAIN, PARTS
+from tests.parts import ALONE, PARTS
 
 ROOT = Path(__file__).parent.parent
 GOOD = """
@@ -35,15 +35,6 @@ def room():
 @pytest.mark.alone
 def test_a_recording_that_leaves_a_mess(room: None) -> None:
     assert 1 == 2
-"""
-MOODY = """
-from pathlib import Path
-
-def test_a_thing_that_fails_at_first() -> None:
-    been = Path(__file__).with_suffix(".been")
-    first = not been.exists()
-    been.touch()
-    assert not first
 """
 FORGETFUL = """
 def pytest_collection_modifyitems(config, items):
@@ -89,24 +80,6 @@ def test_what_fails_in_either_part_is_named_at_the_end_and_fails_the_run(tmp_pat
         "test_a_wrong_answer",
         "test_a_recording_that_leaves_a_mess",
     ]
-
-
-def test_what_passes_when_run_again_by_itself_is_named_and_does_not_fail_the_run(tmp_path: Path) -> None:
-    code, lines = run(tmp_path, test_good=GOOD, test_moody=MOODY)
-    assert (code, lines[-1]) == (0, "tests: 4 passed, 0 failed, 1 skipped")
-    assert lines[-2].startswith("UNSTEADY ")
-    assert "test_a_thing_that_fails_at_first" in lines[-2]
-
-
-def test_what_fails_again_fails_the_run_whatever_else_was_an_accident(tmp_path: Path) -> None:
-    code, lines = run(tmp_path, test_good=GOOD, test_bad=BAD, test_moody=MOODY)
-    assert (code, lines[-1]) == (1, "tests: 4 passed, 2 failed, 1 skipped")
-    assert [line.partition(" ")[0] for line in lines[-4:-1]] == ["UNSTEADY", "FAILED", "FAILED"]
-
-
-def test_many_failures_are_no_accident(tmp_path: Path) -> None:
-    code, lines = run(tmp_path, **{f"test_moody_{n}": MOODY for n in range(MOST_AGAIN + 1)})
-    assert (code, lines[-1]) == (1, f"tests: 0 passed, {MOST_AGAIN + 1} failed, 0 skipped")
 
 
 def test_a_test_that_no_part_ran_fails_the_run(tmp_path: Path) -> None:
