@@ -23,6 +23,11 @@ from playwright.async_api import Browser, Error, Page, async_playwright, expect
 PICTURES = Path(__file__).with_name("pictures")
 SIZES = {"": (1600, 1000), "-phone": (390, 844)}
 CONTROL = re.compile(r"--control (\S+)")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--autoplay-policy=no-user-gesture-required",
+)  # a control room lets the desk sound
 LATE_FROM = "130281110000"  # the townships from here on are late
 CUT_OFF = ("s-130281100201-1", "s-130281109200-1")
 READY = re.compile(r"Desk: (\S+)\s+user: (\S+)\s+password: (\S+)")
@@ -102,6 +107,12 @@ async def sign_in(page: Page, desk: Desk) -> None:
     await expect(page.locator("main h1").first).to_be_attached()
 
 
+async def turn_to(page: Page, path: str) -> None:
+    """Go to a page and wait until it can be used."""
+    await page.goto(path)
+    await expect(page.locator("main h1").first).to_be_attached()
+
+
 @asynccontextmanager
 async def window(browser: Browser, desk: Desk, language: str, size: str) -> AsyncIterator[Camera]:
     width, height = SIZES[size]
@@ -113,7 +124,7 @@ async def window(browser: Browser, desk: Desk, language: str, size: str) -> Asyn
     page = await context.new_page()
     page.set_default_timeout(20_000)
     await sign_in(page, desk)
-    yield Camera(page, ("-en" if language == "en" else "") + size)
+    yield Camera(page, "-en" if language == "en" else "")
     await context.close()
 
 
@@ -121,12 +132,12 @@ async def photograph(browser: Browser, desk: Desk, language: str) -> None:
     """The walk from the morning programme to the end of an alert, at the desk; beside it a telephone."""
     async with window(browser, desk, language, "") as camera, window(browser, desk, language, "-phone") as phone:
         page = camera.page
-        await expect(page.locator("main")).to_contain_text("745", timeout=30_000)
+        await expect(page.locator("[data-test=sounding]")).to_be_visible(timeout=90_000)  # the morning programme
         await camera.take("desk")
-        await page.goto("/console/schedule")
-        await expect(page.locator(".week .block").first).to_be_visible()
+        await turn_to(page, "/console/schedule")
+        await page.locator(".week .block").first.scroll_into_view_if_needed()
         await camera.take("schedule")
-        await page.goto("/console/")
+        await turn_to(page, "/console/")
         await page.keyboard.press("F9")
         await page.locator("[data-test=plan-1]").click()
         await expect(page.locator("[data-test=reach-online]")).to_be_visible()
@@ -137,8 +148,7 @@ async def photograph(browser: Browser, desk: Desk, language: str) -> None:
         await phone.page.goto("/m")
         await page.wait_for_timeout(1_500)
         where = page.url
-        await page.goto("/console/wall")
-        await expect(page.locator("main h1").first).to_be_attached()
+        await turn_to(page, "/console/wall")
         await page.wait_for_timeout(700)
         await camera.take("wall")
         await page.goto(where)
@@ -161,7 +171,7 @@ async def main() -> None:
         raise SystemExit("there is no chromium on this machine; ./dev screenshots brings it")
     PICTURES.mkdir(exist_ok=True)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         if asked.base:
             await all_of(browser, Desk(asked.base, asked.user, asked.password))
         else:
