@@ -147,6 +147,10 @@ class ShiftSettings(_Section):
     changes: Annotated[list[_TimeOfDay], BeforeValidator(_words)] = Field(max_length=12)
 
 
+class ConferenceSettings(_Section):
+    engine: Literal["auto", "embedded", "janus", "none"]
+
+
 class Settings(_Section):
     server: Server
     database: Database
@@ -163,6 +167,7 @@ class Settings(_Section):
     backup: BackupSettings
     alarms: AlarmSettings
     shifts: ShiftSettings
+    conference: ConferenceSettings
 
     @property
     def database_url(self) -> str:

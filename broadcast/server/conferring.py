@@ -2,17 +2,24 @@
 
 from audio_assets.library import AssetLibrary
 from broadcast.clock import Clock
+from broadcast.server.engines import engine_of
 from broadcast.server.loops import Loops
 from broadcast.service.broadcasts import Broadcasts
 from broadcast.service.conference.conferring import Conferring
-from broadcast.service.conference.no_engine import NoEngine
 from broadcast.service.estate import Estate
 from broadcast.service.health import Health
 from broadcast.service.ports import Store
+from config.settings import Settings
 
 
 def confer(  # noqa: PLR0917 it has what the server has
-    clock: Clock, store: Store, estate: Estate, health: Health, library: AssetLibrary, broadcasts: Broadcasts
+    clock: Clock,
+    store: Store,
+    estate: Estate,
+    health: Health,
+    library: AssetLibrary,
+    broadcasts: Broadcasts,
+    settings: Settings,
 ) -> Conferring:
     """Make them."""
 
@@ -25,7 +32,7 @@ def confer(  # noqa: PLR0917 it has what the server has
         store=store,
         estate=estate,
         health=health,
-        engine=NoEngine(),
+        engine=engine_of(settings.conference, settings.server.data_folder),
         sound_of=sound_of,
         on_air=broadcasts.live,
     )

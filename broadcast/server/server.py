@@ -330,7 +330,7 @@ class Server:
             requests=lambda: self.governance.approvals.requests,
         )
 
-        self.conferring = confer(clock, store, self.estate, self.health, self.library, self.broadcasts)
+        self.conferring = confer(clock, store, self.estate, self.health, self.library, self.broadcasts, self.settings)
         self._open.push_async_callback(self.conferring.engine.stop)
 
     def _open_sound_library(self) -> None:
