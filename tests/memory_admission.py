@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from broadcast.domain.accounts import AccountChange
-from broadcast.service.ports import FactorRow, InvitationRow, StoreRefused, TokenRow
+from broadcast.service.ports import FactorRow, InvitationRow, PasskeyRow, StoreRefused, TokenRow
 
 
 class Factors:
@@ -21,6 +21,32 @@ class Factors:
 
     def active(self) -> frozenset[str]:
         return frozenset(name for name, row in self.rows.items() if row.active)
+
+
+class Passkeys:
+    def __init__(self) -> None:
+        self.rows: dict[bytes, PasskeyRow] = {}
+
+    def add(self, passkey: PasskeyRow) -> None:
+        if passkey.id in self.rows:
+            raise StoreRefused("taken")
+        self.rows[passkey.id] = passkey
+
+    def save(self, passkey: PasskeyRow) -> None:
+        kept = self.rows[passkey.id]
+        self.rows[passkey.id] = kept._replace(sign_count=passkey.sign_count, used_ms=passkey.used_ms)
+
+    def get(self, passkey: bytes) -> PasskeyRow | None:
+        return self.rows.get(passkey)
+
+    def of(self, officer: str) -> Sequence[PasskeyRow]:
+        return sorted((row for row in self.rows.values() if row.officer == officer), key=lambda row: row.created_ms)
+
+    def drop(self, passkey: bytes) -> None:
+        self.rows.pop(passkey, None)
+
+    def drop_of(self, officer: str) -> None:
+        self.rows = {name: row for name, row in self.rows.items() if row.officer != officer}
 
 
 class Invitations:

@@ -32,7 +32,7 @@ from broadcast.service.ports import (
 )
 from endpoints.delivery import State
 from endpoints.protocol import Reason
-from tests.memory_admission import Changes, Factors, Invitations, Tokens
+from tests.memory_admission import Changes, Factors, Invitations, Passkeys, Tokens
 from tests.memory_conferences import ConferenceDoors, ConferencePlans, Conferences
 from tests.memory_estate import Abouts, Enrolments, Groups, SilentTests
 from tests.memory_plans import Approvals, Drafts, Drills, Plans, Policies
@@ -400,6 +400,7 @@ class MemoryTx:
         self.accounts = _Accounts()
         self.sessions = _Sessions()
         self.factors = Factors()
+        self.passkeys = Passkeys()
         self.invitations = Invitations()
         self.tokens = Tokens()
         self.changes = Changes()

@@ -104,12 +104,14 @@ def _set_password(tx: Tx, change: AccountChange, _now_ms: int, _rules: AccountRu
     """Of another: it is to be changed at the first sign-in; who holds the old one is out."""
     account = account_of(tx, change.subject)
     tx.accounts.save(replace(account, password_hash=change.hashed, must_change=True, pin_hash=""))
+    tx.passkeys.drop_of(change.subject)
     tx.sessions.drop_of(change.subject)
     return Done(gone=change.subject)
 
 
 def _drop_factor(tx: Tx, change: AccountChange, _now_ms: int, _rules: AccountRules) -> Done:
     tx.factors.drop(change.subject)
+    tx.passkeys.drop_of(change.subject)
     return Done()
 
 

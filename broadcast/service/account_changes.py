@@ -160,7 +160,7 @@ class AccountChanges:
         check = self._of_another(Kind.FACTOR, name, by)
 
         def checked(tx: Tx) -> AccountChange:
-            if tx.factors.get(name) is None:
+            if tx.factors.get(name) is None and not tx.passkeys.of(name):
                 raise NoSecondFactor(name)
             return check(tx)
 

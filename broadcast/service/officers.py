@@ -5,6 +5,7 @@ What gives somebody more rights stands in `account_changes.py`, because it wants
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from broadcast.clock import Clock
 from broadcast.domain.accounts import (
@@ -22,6 +23,7 @@ from broadcast.domain.officers import Officer, Role, Verb
 from broadcast.domain.rights import holds, may
 from broadcast.service.door import Door, TooManyTries, WrongPassword
 from broadcast.service.guessing import Bell
+from broadcast.service.passkeys import Origin, Passkeys
 from broadcast.service.passwords import Hasher, faults_of, generated
 from broadcast.service.ports import Account, ActRow, Sealing, Store, Tx
 from broadcast.service.second_factors import NoSecondFactor, SecondFactorNeeded, SecondFactors, WrongCode
@@ -113,6 +115,7 @@ class Officers:
         self.door = Door(
             clock=clock, store=store, hasher=hasher, factors=self.factors, duty_rooms=duty_rooms, bell=bell
         )
+        self.passkeys = Passkeys(clock=clock, store=store, door=self.door)
         self.sessions = Sessions(clock=clock, store=store, rules=rules, live=live, on_change=on_change)
         self.tokens = Tokens(clock=clock, store=store, on_change=on_change)
 
@@ -186,6 +189,8 @@ class Officers:
             if name != by.name:
                 may(by, Verb.MANAGE_OFFICERS, areas=[account.officer.area])
             tx.accounts.save(replace(account, password_hash=hashed, must_change=name != by.name))
+            if name != by.name:
+                tx.passkeys.drop_of(name)
             tx.sessions.drop_of(name)
             tx.acts.add(ActRow(self._clock.now_ms(), by.name, "set password", name, ""))
 
@@ -276,9 +281,11 @@ class Officers:
         def work(tx: Tx) -> None:
             if name != by.name:
                 may(by, Verb.MANAGE_OFFICERS, areas=[account_of(tx, name).officer.area])
-            if tx.factors.get(name) is None:
+            if tx.factors.get(name) is None and (name == by.name or not tx.passkeys.of(name)):
                 raise NoSecondFactor(name)
             tx.factors.drop(name)
+            if name != by.name:  # the telephone that is lost may hold those too
+                tx.passkeys.drop_of(name)
             tx.acts.add(ActRow(self._clock.now_ms(), by.name, "remove second factor", name, ""))
 
         await self._store.write(work)
@@ -294,6 +301,15 @@ class Officers:
         """
         account, device = await self.door.admit(name, password, code, address=address, device=device)
         token = await self.sessions.open(account, address=address, exercise=exercise)
+        return SignedIn(token, device, await self.officer_of(token))
+
+    async def sign_in_with(
+        self, credential: Mapping[str, Any], where: Origin, *, address: str, exercise: bool = False
+    ) -> SignedIn:
+        """With a passkey. :raises TooManyTries, PasskeyRefused: see `Passkeys.admit`."""
+        account = await self.passkeys.admit(where, credential, address=address)
+        token = await self.sessions.open(account, address=address, exercise=exercise)
+        device = await self.door.new_device(account.officer.name)
         return SignedIn(token, device, await self.officer_of(token))
 
     async def officer_of(self, token: str, *, touch: bool = True, cookie: bool = False, address: str = "") -> Officer:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from broadcast.domain.accounts import AccountChange, ChangeKind, ChangeState
 from broadcast.domain.officers import Officer, Role, Verb
-from broadcast.service.ports import FactorRow, InvitationRow, TokenRow
+from broadcast.service.ports import FactorRow, InvitationRow, PasskeyRow, TokenRow
 from broadcast.store.base import Base, Codes, Word, key
 
 
@@ -22,6 +22,21 @@ class FactorRecord(Base):
     active: Mapped[bool]
     last_step: Mapped[int]
     recovery: Mapped[tuple[str, ...]] = mapped_column(Codes)
+
+
+class PasskeyRecord(Base):
+    """A passkey; its secret half never leaves its authenticator."""
+
+    __tablename__ = "passkey"
+
+    id: Mapped[bytes] = mapped_column(LargeBinary(1_023), primary_key=True)
+    officer: Mapped[str] = mapped_column(key(100), index=True)
+    title: Mapped[str]
+    name: Mapped[str]
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int]
+    created_ms: Mapped[int]
+    used_ms: Mapped[int]
 
 
 class InvitationRecord(Base):
@@ -100,6 +115,47 @@ class Factors:
 
     def active(self) -> frozenset[str]:
         return frozenset(self._session.scalars(select(FactorRecord.officer).where(FactorRecord.active)))
+
+
+class Passkeys:
+    """Repository of passkeys."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, passkey: PasskeyRow) -> None:
+        """:raises StoreRefused: the id is taken."""
+        self._session.add(PasskeyRecord(**passkey._asdict()))
+        self._session.flush()
+
+    def save(self, passkey: PasskeyRow) -> None:
+        """:raises LookupError: it is gone."""
+        row = self._session.get(PasskeyRecord, passkey.id)
+        if row is None:
+            raise LookupError("there is no such passkey")
+        row.sign_count, row.used_ms = passkey.sign_count, passkey.used_ms
+        self._session.flush()
+
+    def get(self, passkey: bytes) -> PasskeyRow | None:
+        row = self._session.get(PasskeyRecord, passkey)
+        return None if row is None else _passkey(row)
+
+    def of(self, officer: str) -> Sequence[PasskeyRow]:
+        """The oldest first."""
+        query = select(PasskeyRecord).where(PasskeyRecord.officer == officer)
+        return [_passkey(row) for row in self._session.scalars(query.order_by(PasskeyRecord.created_ms))]
+
+    def drop(self, passkey: bytes) -> None:
+        self._session.execute(delete(PasskeyRecord).where(PasskeyRecord.id == passkey))
+
+    def drop_of(self, officer: str) -> None:
+        self._session.execute(delete(PasskeyRecord).where(PasskeyRecord.officer == officer))
+
+
+def _passkey(row: PasskeyRecord) -> PasskeyRow:
+    return PasskeyRow(
+        row.id, row.officer, row.title, row.name, row.public_key, row.sign_count, row.created_ms, row.used_ms
+    )
 
 
 class Invitations:

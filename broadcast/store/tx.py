@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from broadcast.store.accounts import Accounts, Sessions
 from broadcast.store.acts import Acts, Checkpoints
-from broadcast.store.admission import Changes, Factors, Invitations, Tokens
+from broadcast.store.admission import Changes, Factors, Invitations, Passkeys, Tokens
 from broadcast.store.approvals import Approvals, Policies
 from broadcast.store.areas import Areas
 from broadcast.store.as_run import AsRun
@@ -36,6 +36,7 @@ class SqlTx:
         self.accounts = Accounts(session)
         self.sessions = Sessions(session)
         self.factors = Factors(session)
+        self.passkeys = Passkeys(session)
         self.invitations = Invitations(session)
         self.tokens = Tokens(session)
         self.changes = Changes(session)

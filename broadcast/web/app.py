@@ -43,6 +43,7 @@ from broadcast.web import (
     live_api,
     me,
     officers,
+    passkeys,
     plans,
     policies,
     programme_pages,
@@ -88,6 +89,7 @@ def make_api() -> Api:
     for part in (
         session.api,
         me.api,
+        passkeys.api,
         officers.api,
         account_changes.api,
         invitations.api,

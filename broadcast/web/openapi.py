@@ -61,6 +61,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "change": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
     "grant": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
     "invitation": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
+    "passkey": {"type": "string", "pattern": "^[0-9a-f]{2,2046}$"},
     "token": {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"},
 }
 OFTEN: tuple[type[BroadcastError], ...] = (StoreUnavailable, Broken)

@@ -45,6 +45,7 @@ from broadcast.service.officers import (
 )
 from broadcast.service.once import KeyReused
 from broadcast.service.own_days import DaysChanged
+from broadcast.service.passkeys import PasskeyRefused, PasskeysNeedTls, UnknownPasskey
 from broadcast.service.ports import NoRoom, SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable, UploadTooLarge
 from broadcast.service.previews import TooManyPreviews
 from broadcast.service.programmes import PlanChanged, ProgrammeBoardFull
@@ -87,6 +88,9 @@ PROBLEMS: Mapping[type[BroadcastError], tuple[HTTPStatus, str]] = {
     WrongPassword: (S.UNAUTHORIZED, "wrong-password"),
     SecondFactorNeeded: (S.UNAUTHORIZED, "second-factor-needed"),
     WrongCode: (S.UNAUTHORIZED, "wrong-code"),
+    PasskeyRefused: (S.UNAUTHORIZED, "passkey-refused"),
+    PasskeysNeedTls: (S.CONFLICT, "passkeys-need-tls"),
+    UnknownPasskey: (S.NOT_FOUND, "unknown-passkey"),
     WrongPin: (S.FORBIDDEN, "wrong-pin"),
     NoSecondFactor: (S.NOT_FOUND, "no-second-factor"),
     TooManyTries: (S.TOO_MANY_REQUESTS, "too-many-tries"),
@@ -215,7 +219,7 @@ def headers_of(err: BroadcastError) -> dict[str, str]:
         return {"Retry-After": str(RETRY_AFTER_S[type(err)])}
     if isinstance(err, WrongMethod):
         return {"Allow": ", ".join(err.allowed)}
-    if isinstance(err, NotSignedIn | WrongPassword | SecondFactorNeeded | WrongCode):
+    if isinstance(err, NotSignedIn | WrongPassword | SecondFactorNeeded | WrongCode | PasskeyRefused):
         return {"WWW-Authenticate": 'Bearer realm="lianbo"'}
     return {}
 

@@ -6,7 +6,7 @@ import pytest
 
 from broadcast.domain.accounts import AccountChange, ChangeKind, ChangeState
 from broadcast.domain.officers import Grant, Officer, Role, Verb
-from broadcast.service.ports import FactorRow, InvitationRow, SessionRow, Store, StoreRefused, TokenRow
+from broadcast.service.ports import FactorRow, InvitationRow, PasskeyRow, SessionRow, Store, StoreRefused, TokenRow
 from tests.store.rows import ACCOUNT, WANG
 
 CITY, TOWN = "130281000000", "130281001000"
@@ -52,6 +52,24 @@ async def test_a_second_factor_is_kept_by_officer(store: Store) -> None:
     assert await store.read(lambda tx: (tx.factors.get("wang"), tx.factors.active())) == (active, {"wang"})
     await store.write(lambda tx: tx.factors.drop("wang"))
     assert await store.read(lambda tx: tx.factors.get("wang")) is None
+
+
+async def test_a_passkey_is_found_by_its_id_and_goes_with_its_officer(store: Store) -> None:
+    rows = [PasskeyRow(bytes([n]) * 64, "wang", f"第{n}", "desk.example", b"key", 0, n) for n in (2, 1)]
+    for row in rows:
+        await store.write(lambda tx, row=row: tx.passkeys.add(row))
+    with pytest.raises(StoreRefused):
+        await store.write(lambda tx: tx.passkeys.add(rows[0]))
+    used = rows[0]._replace(sign_count=2**31, used_ms=2**40)
+    await store.write(lambda tx: tx.passkeys.save(used._replace(title="not this")))
+    assert await store.read(lambda tx: (tx.passkeys.get(used.id), tx.passkeys.of("wang"))) == (used, [rows[1], used])
+    await store.write(lambda tx: tx.passkeys.drop(rows[1].id))
+    await store.write(lambda tx: tx.passkeys.drop_of("li"))
+    assert await store.read(lambda tx: tx.passkeys.of("wang")) == [used]
+    await store.write(lambda tx: tx.passkeys.drop_of("wang"))
+    assert await store.read(lambda tx: tx.passkeys.get(used.id)) is None
+    with pytest.raises(LookupError):
+        await store.write(lambda tx: tx.passkeys.save(used))
 
 
 async def test_an_invitation_is_found_by_its_code_and_dropped_once(store: Store) -> None:

@@ -24,6 +24,8 @@ from broadcast.service.ports.accounts import FactorRow as FactorRow
 from broadcast.service.ports.accounts import Factors as Factors
 from broadcast.service.ports.accounts import InvitationRow as InvitationRow
 from broadcast.service.ports.accounts import Invitations as Invitations
+from broadcast.service.ports.accounts import PasskeyRow as PasskeyRow
+from broadcast.service.ports.accounts import Passkeys as Passkeys
 from broadcast.service.ports.accounts import Sealing as Sealing
 from broadcast.service.ports.accounts import SessionRow as SessionRow
 from broadcast.service.ports.accounts import Sessions as Sessions
@@ -280,6 +282,8 @@ class Tx(Protocol):
     def sessions(self) -> Sessions: ...
     @property
     def factors(self) -> Factors: ...
+    @property
+    def passkeys(self) -> Passkeys: ...
     @property
     def invitations(self) -> Invitations: ...
     @property

@@ -65,6 +65,23 @@ class FactorRow(NamedTuple):
     recovery: tuple[str, ...]
 
 
+class PasskeyRow(NamedTuple):
+    """A passkey (WebAuthn credential).
+
+    :param name: the host name that it is bound to (relying party).
+    :param public_key: COSE_Key (RFC 9052). :param sign_count: of its newest use; a lower one later is a copy of it.
+    """
+
+    id: bytes
+    officer: str
+    title: str
+    name: str
+    public_key: bytes
+    sign_count: int
+    created_ms: int
+    used_ms: int = 0
+
+
 class InvitationRow(NamedTuple):
     """Somebody may make this account, once.
 
@@ -119,6 +136,15 @@ class Factors(Protocol):
     def save(self, factor: FactorRow) -> None: ...
     def drop(self, officer: str) -> None: ...
     def active(self) -> frozenset[str]: ...  # officers that have one
+
+
+class Passkeys(Protocol):
+    def add(self, passkey: PasskeyRow) -> None: ...  # StoreRefused: the id is taken
+    def save(self, passkey: PasskeyRow) -> None: ...  # its count and last use; LookupError
+    def get(self, passkey: bytes) -> PasskeyRow | None: ...
+    def of(self, officer: str) -> Sequence[PasskeyRow]: ...  # the oldest first
+    def drop(self, passkey: bytes) -> None: ...
+    def drop_of(self, officer: str) -> None: ...
 
 
 class Invitations(Protocol):

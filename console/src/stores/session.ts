@@ -4,6 +4,7 @@
 import { defineStore } from "pinia";
 import { computed, ref, shallowRef } from "vue";
 import { api, must, onRefused, type Schemas } from "@/api/client";
+import { showPasskey } from "@/api/passkeys";
 import { Problem } from "@/api/problem";
 
 export type Me = Schemas["MeOut"];
@@ -65,6 +66,12 @@ export const useSession = defineStore("session", () => {
     interrupted.value = false;
   }
 
+  async function signInWithPasskey(exercise: boolean): Promise<void> {
+    await showPasskey(exercise);
+    await ask();
+    interrupted.value = false;
+  }
+
   async function signOut(): Promise<void> {
     await must(api.DELETE("/api/v1/session"));
     me.value = null;
@@ -113,6 +120,7 @@ export const useSession = defineStore("session", () => {
     recall,
     refresh: ask,
     signIn,
+    signInWithPasskey,
     signOut,
     lock,
     unlock,
