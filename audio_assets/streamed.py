@@ -16,7 +16,7 @@ from audio_assets.ogg import NoOggOpus, duration_samples
 from audio_assets.pcm import RATE_HZ, SAMPLE_BYTES
 from audio_assets.rendering import UnsupportedAudio
 
-PREROLL_SAMPLES = 80 * RATE_HZ // 1000
+PREROLL_SAMPLES = 320 * RATE_HZ // 1000  # RFC 7845 §4.6: at least 80 ms, which leaves errors of up to 632; 320 ms leave 1
 
 
 @dataclass(frozen=True, slots=True)

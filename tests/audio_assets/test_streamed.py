@@ -52,9 +52,9 @@ def test_begun_anywhere_it_goes_on_to_the_sample_as_if_it_had_been_heard_from_th
 ) -> None:
     heard, expected = samples(b"".join(file.read(at))), samples(whole().data)[at:]
     assert heard.size == expected.size
-    assert np.abs(heard - expected).max(initial=0) <= 400, "nearly the same samples: the decoder has converged"
+    assert np.abs(heard - expected).max(initial=0) <= 32, "nearly the same samples: the decoder has converged"
     error = np.sqrt(np.mean((heard - expected) ** 2)) if heard.size else 0.0
-    assert error <= 12, "-68 dBFS; a place that is off by one sample is thirty times as loud"
+    assert error <= 2, "-84 dBFS; a place that is off by one sample is a hundred times as loud"
 
 
 def test_a_place_in_the_middle_of_a_page_and_one_on_its_edge(file: OpusFile) -> None:
