@@ -215,6 +215,8 @@ class Air:
     def _winner(self, orders: Mapping[str, Order], rule: OrderRule, now_ms: int) -> Order | None:
         """What should sound now; in silence, what will begin in a moment and can be handed to the sound card already."""
         listener = self._listener(orders, rule)
+        if self._on_air is not None and self._ledger[self._on_air.order.id].first_started_ms:
+            now_ms = max(now_ms, self._on_air.order.not_before_ms)  # a clock set back does not take back what has begun
         best = choose(orders.values(), now_ms, listener)
         if best is not None:
             return best
@@ -266,7 +268,7 @@ class Air:
             self._ledger.note(order.id, Stage.STOPPED, Reason.DROPPED, now_ms)
         elif was.started_at is not None:
             muted = is_muted(order, now_ms, self.who.muted_until_ms)
-            reason = Reason.MUTED if muted else Reason.QUIET_HOURS if winner is None else Reason.NONE
+            reason = self._why_it_waits(order, now_ms) if muted or winner is None else Reason.NONE
             self._ledger.note(order.id, Stage.INTERRUPTED, reason, now_ms, position_ms=was.position_ms(now))
 
     def _leave(self, now: float) -> None:
@@ -343,7 +345,9 @@ def _where_and_when(order: Order, progress: Progress, now_ms: int, *, anew: bool
         return TONE_MS[order.tone] if progress.first_started_ms and not anew else 0, None
     begun, late_ms = bool(progress.first_started_ms) and not anew, now_ms - order.not_before_ms
     if order.resume is Resume.REJOIN and not anew and (begun or late_ms > IN_TIME_MS):
-        from_ms = -(-(late_ms + IN_STEP_MS) // BLOCK_MS) * BLOCK_MS
+        from_ms = (
+            -(-(max(0, late_ms) + IN_STEP_MS) // BLOCK_MS) * BLOCK_MS
+        )  # early: the clock was set back since it began
         return from_ms, order.not_before_ms + from_ms
     if begun:
         return progress.position_ms if order.resume is Resume.CONTINUE else 0, None

@@ -1,6 +1,6 @@
 """The all-clear (解除) of a part of an alert: what that part is, and what is said there. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from broadcast.domain.areas import AreaTree, minimal_cover
 from broadcast.domain.broadcasts import Broadcast, Fault, StartBroadcast
@@ -17,12 +17,17 @@ def within(order: Order, areas: Sequence[str]) -> tuple[str, ...]:
     return minimal_cover(inside)
 
 
-def part_faults(order: Order, chosen: Iterable[str], tree: AreaTree) -> list[Fault]:
-    """The chosen areas that are no part of the order's target."""
+def part_faults(order: Order, chosen: Iterable[str], tree: AreaTree, standing: Collection[str] = ()) -> list[Fault]:
+    """The chosen areas that are no part of the order's target.
+
+    :param standing: where the speakers stand that the order names singly; the township of one is a part of it too.
+    """
     faults = []
     for index, area in enumerate(chosen):
         if area not in tree:
             faults.append(Fault(f"areas.{index}", "unknown-area", (("area", area),)))
+        elif any(covers(area, one) for one in standing):
+            continue
         elif not any(covers(target, area) or covers(area, target) for target in order.areas) or any(
             covers(gone, area) for gone in order.excluded
         ):

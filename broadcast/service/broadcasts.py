@@ -6,7 +6,7 @@ Nothing reaches a speaker before it is on disk. After a crash the boards are der
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ulid import ULID
@@ -206,13 +206,15 @@ class Broadcasts:
         if (before := await self.answered(by, once)) is not None:
             return before
         was = await self._changeable(broadcast, by, Verb.ALL_CLEAR)
-        if faults := part_faults(was.order, areas, self._estate.tree):
+        standing = {one: self._estate.speaker(one).area for one in was.order.speakers if one in self._estate}
+        if faults := part_faults(was.order, areas, self._estate.tree, standing.values()):
             raise InvalidRequest(faults)
         areas = (*areas, *self._estate.tree.merged_into(areas))
         chosen = within(was.order, areas) if areas else was.order.areas
         exercise, now_ms = was.order.exercise, self._clock.now_ms()
-        may_or_drill(by, Verb.ALL_CLEAR, areas=chosen, exercise=exercise, now_ms=now_ms)
-        single = [one for one in was.order.speakers if not areas or self._stands_in(one, chosen)]
+        single = [one for one, at in standing.items() if not areas or any(covers(area, at) for area in areas)]
+        touched = (*chosen, *(standing[one] for one in single))
+        may_or_drill(by, Verb.ALL_CLEAR, areas=touched, exercise=exercise, now_ms=now_ms)
         command = clear_command(was, chosen, single, text=text)
         faults = check(command, self._estate.tree, self._estate.speakers.keys(), now_ms=self._clock.now_ms())
         if faults:
@@ -225,7 +227,7 @@ class Broadcasts:
 
         def change() -> Change:
             now = self._still(broadcast, by)  # another officer may have cleared other areas meanwhile
-            less = self._less(now, chosen)
+            less = self._less(now, chosen, single)
             if not areas or not self._estate.meant_by(less.order):
                 return [ended(now, Life.CLEARED, by=by.name, now_ms=self._clock.now_ms())], spoken_of
             self.must_fit(less)
@@ -386,14 +388,11 @@ class Broadcasts:
             self._feed.changed(one.id)
         return Outcome(ids)
 
-    def _less(self, broadcast: Broadcast, areas: Sequence[str]) -> Broadcast:
-        """Without these areas and without the single speakers that stand in them."""
+    def _less(self, broadcast: Broadcast, areas: Sequence[str], speakers: Collection[str]) -> Broadcast:
+        """Without these areas and without these of its single speakers."""
         less = without(broadcast, areas)
-        left = tuple(one for one in less.order.speakers if not self._stands_in(one, areas))
+        left = tuple(one for one in less.order.speakers if one not in speakers)
         return replace(less, order=replace(less.order, speakers=left))
-
-    def _stands_in(self, speaker: str, areas: Sequence[str]) -> bool:
-        return speaker in self._estate and any(covers(area, self._estate.speaker(speaker).area) for area in areas)
 
     def _must_not_be_stopped(self, fresh: Broadcast, asked_at: float) -> None:
         """:raises StoppedMeanwhile: a stop-all came between the officer's word and the voice."""

@@ -231,6 +231,24 @@ def test_a_slot_sounds_once_whichever_of_two_servers_plans_it_and_however_the_cl
     assert rig.last("P-1") == (FINISHED, NONE)
 
 
+@pytest.mark.parametrize("resume", list(Resume))
+@pytest.mark.parametrize("back_s", [5, 30, 60])
+def test_a_clock_set_back_while_a_slot_sounds_neither_stops_nor_repeats_it(resume: Resume, back_s: int) -> None:
+    rig = planned(slot("P-1", 100, resume=resume, asset_ms=300_000, lasting_s=600)).after(110)
+    rig.connects().told(ms(110 - back_s), epoch=2).after(115)
+    assert rig.sounds == "P-1"
+    rig.after(500)
+    assert heard(rig) == [("P-1", 0)]
+    assert rig.stages("P-1")[-1] == (FINISHED, NONE)
+    assert INTERRUPTED not in {stage for stage, _ in rig.stages("P-1")}
+
+
+def test_after_the_power_and_a_clock_set_back_a_programme_begins_at_its_first_sample_and_not_before_it() -> None:
+    rig = planned(slot("P-1", 100, resume=Resume.REJOIN, asset_ms=300_000, lasting_s=600)).after(103)
+    rig.power().connects().told(ms(60), epoch=2).after(260)
+    assert all(play.from_ms >= 0 for play in rig.played), heard(rig)
+
+
 def test_an_occurrence_that_entered_stays_when_the_clock_steps_back() -> None:
     rig = planned(slot("P-1", 100)).after(70)
     assert rig.last("P-1") == (SCHEDULED, NONE)

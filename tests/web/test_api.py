@@ -186,6 +186,27 @@ async def test_stop_update_all_clear_and_stop_all() -> None:
         assert there.services.broadcasts.live() == []
 
 
+async def test_the_township_of_a_singly_chosen_speaker_is_cleared_and_no_other() -> None:
+    here, there_too = "s-130281100200-1", "s-130281101200-1"  # in TOWNSHIP, and in the next one
+    third = "130281102000"
+    async with town() as there, machine(there) as client:
+        body = order(areas=[third], speakers=[here, there_too])
+        one = (await (await client.post("/api/v1/broadcasts", json=body)).json())["id"]
+        wrong = await client.post(f"/api/v1/broadcasts/{one}/all-clear", json={"areas": ["130281103000"]})
+        fault = (await wrong.json())["errors"][0]
+        assert (wrong.status, fault["field"], fault["code"]) == (422, "areas.0", "not-in-broadcast")
+        part = await client.post(f"/api/v1/broadcasts/{one}/all-clear", json={"areas": [TOWNSHIP]})
+        assert part.status == 202, await part.text()
+        left = await (await client.get(f"/api/v1/broadcasts/{one}")).json()
+        assert (left["life"], left["areas"], left["excluded"], left["speakers"]) == ("live", [third], [], [there_too])
+        said = await (await client.get(f"/api/v1/broadcasts/{(await part.json())['id']}")).json()
+        assert (said["areas"], said["speakers"]) == ([], [here])
+        assert (await client.post(f"/api/v1/broadcasts/{one}/all-clear", json={"areas": [third]})).status == 202
+        rest = await client.post(f"/api/v1/broadcasts/{one}/all-clear", json={"areas": ["130281101000"]})
+        assert rest.status == 202
+        assert (await (await client.get(f"/api/v1/broadcasts/{one}")).json())["life"] == "cleared"
+
+
 async def test_the_preview_counts_from_the_live_state_and_names_who_is_away() -> None:
     async with town() as there, machine(there) as client:
         there.all_there(but=["s-130281100200-1", "s-130281101200-1"])

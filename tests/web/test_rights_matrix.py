@@ -156,8 +156,8 @@ def test_every_operation_says_which_right_it_wants() -> None:
     assert public <= {
         "POST /session",
         "POST /session/screen",
-            "POST /session/passkey",
-            "POST /session/passkey/options",
+        "POST /session/passkey",
+        "POST /session/passkey/options",
         "POST /invitations/look",
         "POST /invitations/accept",
         "POST /enrolments/redeem",
