@@ -124,6 +124,7 @@ def govern(  # the composition root in small: everything by name
             ladder=ladder,
             speakers=speakers,
             proofs=proofs,
+            stop=broadcasts.stop,
             passed=passed,
             changed=lambda: feed.spoke(()),
         ),

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from ulid import ULID
 
@@ -22,6 +23,7 @@ from broadcast.domain.drills import (
     score,
     script_faults,
 )
+from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer, Verb
 from broadcast.domain.rights import holds, may
 from broadcast.service.estate import Estate
@@ -44,9 +46,16 @@ async def nobody(officer: str, drill: str) -> None:
     """Nobody keeps a record of who has passed."""
 
 
+class Stop(Protocol):
+    """Takes a broadcast off the air; one that is over already is no error."""
+
+    async def __call__(self, broadcast: str, *, by: Officer) -> object: ...
+
+
 class Drills:
     """Holds them and keeps the results.
 
+    :param stop: what still sounds of a drill ends with it: nobody is to wonder in the street what goes on.
     :param passed: told of everyone who held a drill or acknowledged it in time, when it was passed.
     :param changed: told when one begins, ends, or somebody acknowledges it.
     """
@@ -62,12 +71,13 @@ class Drills:
         ladder: Ladder,
         speakers: Speakers,
         proofs: Proofs,
+        stop: Stop,
         passed: Passed = nobody,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock, self._store, self._estate, self._plans, self._policy = clock, store, estate, plans, policy
         self._ladder, self._speakers, self._proofs = ladder, speakers, proofs
-        self._passed, self._changed = passed, changed
+        self._passed, self._changed, self._stop = passed, changed, stop
         self._running: dict[str, Run] = {}
         self._last: dict[str, Run] = {}  # of each plan, the last that ended
 
@@ -144,7 +154,9 @@ class Drills:
         may(by, Verb.DRILL, areas=[run.area], exercise=True, now_ms=self._clock.now_ms())
         if run.is_over:
             raise DrillOver(drill)
-        return await self._finish(run, by=by.name)
+        done = await self._finish(run, by=by.name)
+        await self._silence(run, by)
+        return done
 
     async def tick(self) -> None:
         """Count the points of those whose time is over; call every second."""
@@ -152,6 +164,9 @@ class Drills:
         for run in list(self._running.values()):
             if now_ms >= run.ends_ms:
                 await self._finish(run, by="")
+                held_by = await self._store.read(lambda tx, name=run.by: tx.accounts.get(name))  # type: ignore[misc]
+                if held_by is not None:
+                    await self._silence(run, held_by.officer)
 
     # ---- questions ------------------------------------------------------------------------------------------------------
 
@@ -214,6 +229,13 @@ class Drills:
             for name in {run.by, *(one.officer for one in run.acknowledged if one.at_ms <= latest_ms)}:
                 await self._passed(name, run.id)
         return done
+
+    async def _silence(self, run: Run, by: Officer) -> None:
+        """The points are counted; that the sound could not be ended is said, and is no reason to count them again."""
+        try:
+            await self._stop(run.broadcast, by=by)
+        except BroadcastError as err:
+            log.warning("the broadcast %s of the drill that ended goes on to its own end: %s", run.broadcast, err)
 
     def _seen(self, row: DeliveryRow, confirmed: Mapping[str, bool]) -> Seen:
         online = row.started_ms > 0 or self._speakers.status(row.speaker).presence is Presence.ONLINE

@@ -284,6 +284,7 @@ async def test_a_drill_gives_every_township_its_points_and_whoever_held_it_has_p
         assert (scores[TOWNSHIP]["speakers"], scores[TOWNSHIP]["started"], scores[TOWNSHIP]["points"]) == (2, 1, 75)
         assert (scores[OTHER_TOWNSHIP]["points"], scores[OTHER_TOWNSHIP]["acknowledged"]) == (100, None)
         assert (done["percent"], done["passed"]) == (83, True)
+        assert there.services.broadcasts.live() == [], "what the drill sounded ends with it"
         shown = await (await who["duty"].get(f"{API}/plans/{plan}")).json()
         assert (shown["last_drill"]["id"], shown["last_drill"]["percent"]) == (drill["id"], 83)
         assert await refusal(who["town"], f"/drills/{drill['id']}/acknowledge") == (409, "drill-over")
@@ -313,4 +314,5 @@ async def test_a_drill_goes_on_after_a_restart_and_one_key_holds_one() -> None:
         drill = there.services.drills.running(by=APPROVER)[0]
         ended = await (await who["duty"].post(f"{API}/drills/{drill.id}/end")).json()
         assert (ended["passed"], ended["percent"]) == (False, 0)
+        assert there.services.broadcasts.live() == []
         assert await refusal(who["duty"], f"/drills/{drill.id}/end") == (409, "drill-over")
