@@ -5,6 +5,7 @@ from pathlib import Path
 
 from broadcast.service.conference.no_engine import NoEngine
 from broadcast.service.ports import Engine
+from broadcast.transport.embedded.engine import EmbeddedEngine
 from config.settings import ConferenceSettings
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,8 @@ def engine_of(asked: ConferenceSettings, folder: Path) -> Engine:
     """
     name, why = _choose(asked.engine)
     log.info("conference engine: %s (%s)", name, why)
+    if name == "embedded":
+        return EmbeddedEngine(folder / "conference")
     return NoEngine()
 
 
@@ -24,4 +27,4 @@ def _choose(asked: str) -> tuple[str, str]:
     """:returns: name and reason."""
     if asked != "auto":
         return asked, "the settings ask for it"
-    return "none", "no other is built in yet"
+    return "embedded", "no other is here"

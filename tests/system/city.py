@@ -47,7 +47,10 @@ def free_port() -> int:
 
 def environment(folder: Path, **settings: object) -> dict[str, str]:
     """Settings of a server in that folder, everything else on its defaults."""
-    alone = {"RULES_SECOND_PERSON": "false"}  # one officer does everything here; approvals have tests of their own
+    alone = {  # one officer does everything here, and nobody confers; approvals and engines have tests of their own
+        "RULES_SECOND_PERSON": "false",
+        "CONFERENCE_ENGINE": "none",
+    }
     chosen: dict[str, object] = {"SERVER_DATA_FOLDER": folder, "SERVER_PORT": 0, **alone, **settings}
     return {f"LIANBO_{name}": str(value) for name, value in chosen.items()}
 
