@@ -1,5 +1,6 @@
 """What people read, in Chinese and English: the texts of `texts/`, numbers and times as the page and the API write them."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
@@ -8,6 +9,10 @@ from importlib import resources
 
 LANGUAGES = ("zh-CN", "en")
 BEIJING = timezone(timedelta(hours=8), "Beijing")  # the one official time of the country; no summer time since 1991
+
+
+# `{count} {count:village/villages}`: a noun or a verb by how many there are. Chinese texts have none of these.
+PLURAL = re.compile(r"\{(\w+):([^{}/]+)/([^{}/]+)\}")
 
 
 @cache
@@ -33,10 +38,11 @@ class Words:
 
         :raises KeyError: there is none; a test looks through every template.
         """
-        return self._texts[key].format_map(_Facts(facts))
+        sentence = PLURAL.sub(lambda at: at[2] if str(facts.get(at[1])) == "1" else at[3], self._texts[key])
+        return sentence.format_map(_Facts(facts))
 
     def raw(self, key: str) -> str:
-        """The sentence with its blanks still open, for the script to fill."""
+        """The sentence with its blanks and plurals still open, for the script to fill."""
         return self._texts[key]
 
     def section(self, name: str) -> dict[str, str]:

@@ -4,7 +4,7 @@
   const body = document.body, byId = (id) => document.getElementById(id);
   const texts = JSON.parse(body.dataset.texts || "{}");
   document.documentElement.classList.add("scripted");
-  const fill = (text, facts) => text.replace(/\{([\w-]+)\}/g, (_, name) => facts[name] ?? "–");
+  const fill = (text, facts) => text.replace(/\{([\w-]+)(?::([^{}/]+)\/([^{}/]+))?\}/g, (_, name, one, many) => (many ? (String(facts[name]) === "1" ? one : many) : facts[name] ?? "–"));
   let ahead = Number(body.dataset.now) - Date.now(); // the server's clock against this machine's
   const now = () => Date.now() + ahead;
   const two = (n) => String(n).padStart(2, "0");

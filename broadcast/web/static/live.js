@@ -4,7 +4,7 @@ import { BESIDE_MS, Booth, LOWEST_DB, TOO_LOUD_DB, cannotCapture, inputs } from 
 const page = document.getElementById("live");
 const byId = (id) => document.getElementById(id);
 const texts = JSON.parse(page.dataset.texts);
-const say = (key, facts = {}) => (texts[key] ?? key).replace(/\{([\w-]+)\}/g, (_, name) => facts[name] ?? "–");
+const say = (key, facts = {}) => (texts[key] ?? key).replace(/\{([\w-]+)(?::([^{}/]+)\/([^{}/]+))?\}/g, (_, name, one, many) => (many ? (String(facts[name]) === "1" ? one : many) : facts[name] ?? "–"));
 const two = (n) => String(n).padStart(2, "0");
 const span = (s) => `${Math.floor(Math.max(0, s) / 60)}:${two(Math.floor(Math.max(0, s)) % 60)}`;
 const clock = (ms) => new Date(ms).toLocaleTimeString("zh-CN", { hour12: false, timeZone: "Asia/Shanghai" });

@@ -13,6 +13,8 @@ import pytest
 from broadcast.domain.proofs import Known
 from broadcast.service.wall import Look
 from broadcast.web.console_files import BUILT, is_there
+from broadcast.web.words import PLURAL, Words
+from broadcast.web.words import texts as server_texts
 from endpoints.protocol import Kind, Reason, Severity, Stage
 
 SOURCES = Path(__file__).parents[3] / "console" / "src"
@@ -67,6 +69,20 @@ def test_nothing_is_empty_and_nothing_would_be_read_as_a_command(language: str) 
     assert {
         key for key, text in all_texts.items() if "@" in text or "|" in text or "<" in text
     } == set()  # vue-i18n's signs
+
+
+def test_a_noun_goes_by_how_many_there_are() -> None:
+    """`{count:village/villages}` names a fact of its own sentence, and no noun beside a count is written in one number only."""
+    english = everything("en") | server_texts("en")
+    assert {
+        key for key, text in english.items() if not {at[1] for at in PLURAL.finditer(text)} <= {*FACT.findall(text)}
+    } == set()
+    fixed = re.compile(r"\{\w+\} (?:speaker|village|township|area|place|board|programme|minute|day|rule)s\b")
+    assert {key for key, text in english.items() if fixed.search(text)} == set()
+    assert {key for key, text in (everything("zh-CN") | server_texts("zh-CN")).items() if PLURAL.search(text)} == set()
+    say, facts = Words("en"), {"where": "Anfu", "townships": 1}
+    assert "1 speaker in 1 township (Anfu)" in say("condition.silent-test-failed", speakers=1, **facts)
+    assert "20 speakers in 1 township (Anfu)" in say("condition.silent-test-failed", speakers=20, **facts)
 
 
 def test_the_english_ones_are_english() -> None:
