@@ -116,7 +116,7 @@ MUTANTS = (
     M("a second voice waits", "air", "if on_air is not None and _is_second_voice", "if False and _is_second_voice"),
     M("a voice for later is refused now", "air", "both_live and order.not_before_ms <= now_ms and", "both_live and"),
     M("continue restarts", "air", "return progress.position_ms", "return 0"),
-    M("rejoin continues", "air", "        from_ms = -(-(late_ms + IN_STEP_MS) // BLOCK_MS) * BLOCK_MS", "        from_ms = progress.position_ms"),
+    M("rejoin continues", "air", "        from_ms = -(-(max(0, late_ms) + IN_STEP_MS) // BLOCK_MS) * BLOCK_MS", "        from_ms = progress.position_ms"),
     M("restart continues", "air", "progress.position_ms if order.resume is Resume.CONTINUE else 0", "progress.position_ms"),
     M("drop comes back", "air", "if order.resume is Resume.DROP and self._ledger", "if False and self._ledger"),
     M("drop comes back after the power", "air", "stage = Stage.STOPPED if order is not None and order.resume is Resume.DROP else Stage.INTERRUPTED", "stage = Stage.INTERRUPTED"),
