@@ -345,9 +345,8 @@ def _where_and_when(order: Order, progress: Progress, now_ms: int, *, anew: bool
         return TONE_MS[order.tone] if progress.first_started_ms and not anew else 0, None
     begun, late_ms = bool(progress.first_started_ms) and not anew, now_ms - order.not_before_ms
     if order.resume is Resume.REJOIN and not anew and (begun or late_ms > IN_TIME_MS):
-        from_ms = (
-            -(-(max(0, late_ms) + IN_STEP_MS) // BLOCK_MS) * BLOCK_MS
-        )  # early: the clock was set back since it began
+        late_ms = max(0, late_ms)  # early: the clock was set back since it began
+        from_ms = -(-(late_ms + IN_STEP_MS) // BLOCK_MS) * BLOCK_MS
         return from_ms, order.not_before_ms + from_ms
     if begun:
         return progress.position_ms if order.resume is Resume.CONTINUE else 0, None

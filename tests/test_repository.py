@@ -9,6 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.mutants import MUTANTS
+
 ROOT = Path(__file__).parent.parent
 LOCKS = (
     "requirements.lock",
@@ -60,6 +62,12 @@ def text_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
+def test_every_mutant_changes_one_place_of_the_code_as_it_is() -> None:
+    """They are run by hand; that they can be run is seen here."""
+    sources = {one.file: (ROOT / "endpoints" / f"{one.file}.py").read_text() for one in MUTANTS}
+    assert [one.name for one in MUTANTS if sources[one.file].count(one.old) != 1] == []
+
+
 def test_no_file_holds(what: str) -> None:
     pattern = re.compile(FORBIDDEN[what])
     found = [
