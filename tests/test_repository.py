@@ -62,12 +62,6 @@ def text_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_every_mutant_changes_one_place_of_the_code_as_it_is() -> None:
-    """They are run by hand; that they can be run is seen here."""
-    sources = {one.file: (ROOT / "endpoints" / f"{one.file}.py").read_text() for one in MUTANTS}
-    assert [one.name for one in MUTANTS if sources[one.file].count(one.old) != 1] == []
-
-
 def test_no_file_holds(what: str) -> None:
     pattern = re.compile(FORBIDDEN[what])
     found = [
@@ -164,3 +158,9 @@ def test_the_locks_fit_the_bounds_in_pyproject() -> None:
         if not any(requirement.specifier.contains(v) for v in pins(lock).get(canonicalize_name(requirement.name), []))
     ]
     assert missing == [], "run `./dev lock` and commit the lock files"
+
+
+def test_every_mutant_changes_one_place_of_the_code_as_it_is() -> None:
+    """They are run by hand; that they can be run is seen here."""
+    sources = {one.file: (ROOT / "endpoints" / f"{one.file}.py").read_text() for one in MUTANTS}
+    assert [one.name for one in MUTANTS if sources[one.file].count(one.old) != 1] == []
