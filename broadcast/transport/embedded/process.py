@@ -150,12 +150,7 @@ class Engine:
     async def offer_to(self, room: str, site: str) -> str:
         found = self._room(room)
         self._must_fit(found, site)
-        others = sum(
-            len(panes)
-            for one in self.rooms.values()
-            for name, panes in one.panes.items()
-            if (one, name) != (found, site)
-        )
+        others = sum(one.pictures(but=site if one is found else None) for one in self.rooms.values())
         if others + len(found.views.get(site, View()).panes) > CAPS.max_pictures:
             raise EngineFull("pictures", CAPS.max_pictures)
         async with self._turn(room, site):

@@ -73,6 +73,11 @@ class Room:
     def sites(self) -> set[str]:
         return {site for site, _ in self.wires} | set(self.offered)
 
+    def pictures(self, *, but: str | None) -> int:
+        """How many panes are forwarded or offered, those of one site left out."""
+        wires = [*(wire for (_, link), wire in self.wires.items() if link is Link.VIEW), *self.offered.values()]
+        return sum(len(wire.outlets) for wire in wires if wire.site != but)
+
     # ---- links -----------------------------------------------------------------------------------------------------------------
 
     async def offer(self, site: str, link: Link, sdp: str) -> str:
@@ -282,6 +287,10 @@ class Room:
                 self.hang_up(site, link, "silent" if wire.joined else "not-connected")
             if link in STREAM_OF and wire.inlet is not None:
                 await wire.inlet.cap(self.most_bps(Source(site, STREAM_OF[link])))
+        for site, wire in list(self.offered.items()):
+            if wire.look() == "left":  # never answered
+                del self.offered[site]
+                self._later(wire.close())
         for panes in self.panes.values():
             for pane in panes:
                 if pane.wanted is not None and pane.wanted != pane.shown:
