@@ -4,14 +4,17 @@ import io
 import re
 import subprocess
 import sys
+import tomllib
 import zlib
 from base64 import a85decode
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openpyxl import load_workbook
 
 from broadcast.service.ports import Paper, PrintingFailed, Table
+from broadcast.transport import printer
 from broadcast.transport.printer import ChildPrinter
 from broadcast.web.reports import PDF, XLSX
 from endpoints.protocol import Reason, Stage
@@ -19,6 +22,7 @@ from tests.town import CHIEF, CITY, DUTY, OTHER_TOWNSHIP, TOWN_DUTY, TOWNSHIP, T
 from tests.web.browser import machine, order
 
 API = "/api/v1/broadcasts"
+TEXTS = Path(printer.__file__).parents[1] / "web" / "texts"
 EVIL = '=HYPERLINK("http://evil","x")<b>红</b>'
 
 
@@ -161,3 +165,11 @@ def test_the_server_itself_never_loads_the_libraries() -> None:
     check = f"import broadcast.main, broadcast.server.server, sys; print({modules} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_the_name_of_a_sheet_is_never_cut_in_a_word(language: str) -> None:
+    """31 characters in a spreadsheet, of which a number and a space stand before each but the first."""
+    said = tomllib.loads((TEXTS / f"{language}.toml").read_text())["report"]
+    names = ("timeline", "parts", "acts", "missing", "proofs", "speakers")
+    assert {name: said[name] for name in names if len(said[name]) > 29} == {}
