@@ -109,6 +109,7 @@ class Caller:
         self._sound: deque[tuple[float, np.ndarray[Any, Any]]] = deque(maxlen=200)
         self._pictures: list[tuple[float, float]] = []  # when, and how grey, of each pane
         self._tasks: list[asyncio.Task[None]] = []
+        self.pictures = 0  # decoded, of all panes
 
     async def send(self, link: Link) -> None:
         """Offer, answer, and media flows."""
@@ -191,6 +192,7 @@ class Caller:
                 plane = np.frombuffer(bytes(frame.planes[0]), dtype=np.uint8).reshape(-1, frame.planes[0].line_size)
                 grey = float(np.median(plane[frame.height // 2 : frame.height, : frame.width]))
                 panes[number] = (time.monotonic(), grey)
+                self.pictures += 1
 
 
 def _connection() -> RTCPeerConnection:
