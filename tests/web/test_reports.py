@@ -94,12 +94,12 @@ async def test_the_report_names_time_reach_acts_who_is_missing_and_how_well_it_i
         assert f"{len(names) - 2} / {len(names)}" in said
         assert "人工确认 1" in said
         english = words_of(await (await client.get(f"{API}/{one}/report.pdf?language=en")).read())
-        assert "Report of a broadcast: 山洪" in english and "did not acknowledge" in english and "时间线" not in english
+        assert "Report of a broadcast: 山洪" in english and "Missing or not sounded whole" in english and "时间线" not in english
         sheet = await client.get(f"{API}/{one}/report.xlsx?language=en")
         assert (sheet.status, sheet.content_type) == (200, XLSX)
         found = cells(await sheet.read())
         assert [len(rows) for title, rows in found.items() if "All speakers" in title] == [len(names) + 1]
-        missing = next(rows for title, rows in found.items() if "did not ack" in title)
+        missing = next(rows for title, rows in found.items() if "Missing" in title)
         assert [(row[1].split("(")[1], row[2], row[3]) for row in missing[1:]] == [
             (f"{names[0]})", "no answer", None),
             (f"{names[1]})", "refused", "volume is zero"),
@@ -148,7 +148,7 @@ async def test_a_city_where_nobody_answered_fits_on_one_page_and_all_are_in_the_
         shown = re.search(r"(\d+) more in the spreadsheet\.\n(?!.*more in)", words_of(body), re.DOTALL)
         assert shown is not None and 690 < int(shown[1]) < 718
         found = cells(await (await client.get(f"{API}/{one}/report.xlsx?language=en")).read())
-        assert len(next(rows for title, rows in found.items() if "did not ack" in title)) == 719
+        assert len(next(rows for title, rows in found.items() if "Missing" in title)) == 719
 
 
 async def test_what_no_file_can_hold_is_replaced_and_a_printer_that_hangs_is_ended() -> None:
