@@ -322,6 +322,11 @@ def test_a_hard_time_takes_the_air_from_an_equal_programme_that_began_before_and
     )  # a hard time holds no air against a later one
 
 
+def test_a_notice_that_names_a_hard_time_waits_like_any_notice() -> None:
+    said, other = notice("said"), replace(notice("other"), issued_at_ms=NOW, hard_at_ms=NOW)
+    assert winner(said, other, on_air="said") == "said"
+
+
 def test_a_latest_start_is_in_time_at_its_millisecond_and_too_late_after_it() -> None:
     one = routine(start_by_ms=NOW)
     waiting = replace(HERE, begun=frozenset())
