@@ -26,6 +26,7 @@ BENCHES = {
     "live": "mouth to ear in one recording; 718 and more live listeners, the broker's CPU and the way's latency; amqtt's limit",
     "skew": "how far apart four speakers begin and stay, against four snapclients in the same recording",
     "console": "the console in Chromium: bytes of the first load, the wall painted, from 718 reports to their places",
+    "conference": "27 sites on the embedded engine: its CPU, late ticks of the mixer, how long an act takes",
     "audit": "the audit trail: verified in memory and from a file, against bare hashing; what an act costs",
     "year": "a year of the plan of 718 areas: occurrences, clashes, and what one new programme meets",
 }

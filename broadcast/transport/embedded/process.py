@@ -304,7 +304,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("aioice").setLevel(logging.WARNING)
     logging.getLogger("aiortc").setLevel(logging.WARNING)
-    private_names.no_decoders()
+    private_names.prepare()
     gc.collect()
     gc.freeze()
     asyncio.run(run(int(sys.argv[1]), sheds=sys.argv[2] == "sheds"))

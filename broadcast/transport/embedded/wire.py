@@ -22,6 +22,7 @@ from broadcast.domain.conference.media import BadSdp, Link, LinkStats
 from broadcast.transport.embedded.private_names import Idle, Inlet, Outlet, connected, fresh_session
 
 LOST_S = 2.0
+VIEW_LOST_S, LISTENER_LOST_S = 4.0, 10.0  # browsers report on pictures every 0.5 to 1.5 s, on sound every 2.5 to 7.5 s
 GIVE_UP_S = 10.0  # so long without anything, a link down for 4 s comes back
 CONNECT_WITHIN_S = 20.0
 MOST_CANDIDATES = 32
@@ -45,6 +46,8 @@ class Wire:
         self._ended = ended
         self._began = self._last = time.monotonic()
         self._in, self._out, self._looked = 0, 0, time.monotonic()
+        self._sent = 0
+        self._lost_s = VIEW_LOST_S if link is Link.VIEW else LISTENER_LOST_S
         self._early: list[Any] = []
         self.pc.on("connectionstatechange", self._changed)
 
@@ -143,16 +146,19 @@ class Wire:
                 self.joined = True
                 return "joined"
             return "left" if now - self._began > CONNECT_WITHIN_S else ""
+        if sends_alone:  # reports answer what is sent; while nothing is, ICE alone tells whether somebody is there
+            sent = sum(one.bytes for one in self.outlets)
+            if sent == self._sent:
+                self._last = max(self._last, now - LOST_S)
+            self._sent = sent
         silent_s = now - self._last
-        if not self.lost and silent_s > (
-            2 * LOST_S if sends_alone else LOST_S
-        ):  # reports come every 0.5 to 1.5 s, or more
+        if not self.lost and silent_s > (self._lost_s if sends_alone else LOST_S):
             self.lost = True
             return "lost"
         if self.lost and silent_s < LOST_S:
             self.lost = False
             return "joined"
-        return "left" if self.lost and silent_s > GIVE_UP_S else ""
+        return "left" if self.lost and silent_s > GIVE_UP_S + (self._lost_s if sends_alone else 0) else ""
 
     def stats(self) -> LinkStats:
         now = time.monotonic()
