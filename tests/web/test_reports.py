@@ -94,7 +94,11 @@ async def test_the_report_names_time_reach_acts_who_is_missing_and_how_well_it_i
         assert f"{len(names) - 2} / {len(names)}" in said
         assert "人工确认 1" in said
         english = words_of(await (await client.get(f"{API}/{one}/report.pdf?language=en")).read())
-        assert "Report of a broadcast: 山洪" in english and "Missing or not sounded whole" in english and "时间线" not in english
+        assert (
+            "Report of a broadcast: 山洪" in english
+            and "Missing or not sounded whole" in english
+            and "时间线" not in english
+        )
         sheet = await client.get(f"{API}/{one}/report.xlsx?language=en")
         assert (sheet.status, sheet.content_type) == (200, XLSX)
         found = cells(await sheet.read())
