@@ -17,6 +17,7 @@ from audio_assets.pcm import RATE_HZ, SAMPLE_BYTES
 from audio_assets.rendering import UnsupportedAudio
 
 # RFC 7845 §4.6: at least 80 ms, which leaves errors of up to 632; 320 ms leave 1
+PREROLL_SAMPLES = 320 * RATE_HZ // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +59,3 @@ class OpusFile:
                             yield data[max(0, from_sample - start) * SAMPLE_BYTES :]
         except av.FFmpegError as err:
             raise UnsupportedAudio(f"the file cannot be read: {err.strerror}") from err
-PREROLL_SAMPLES = 320 * RATE_HZ // 1000
