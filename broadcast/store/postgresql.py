@@ -13,6 +13,7 @@ from broadcast.store.errors import StoreInUse
 
 LOCK_KEY = (0x6C69616E, 0x0000626F)  # "lian", "bo" among the advisory locks of the database
 CLAIM_WAIT_S = 2.0  # for our own last connection to be gone
+LEAVING_S = 1.0  # a connection that was closed a moment ago keeps its lock until its backend has noticed
 DOUBT_WAIT_S = 10.0  # a restart after a crash takes 2 s
 ASK_EVERY_S = 0.05
 
@@ -60,9 +61,10 @@ def claim(connection: Any, name: str) -> None:
             " WHERE datname = current_database() AND application_name = %s AND pid <> pg_backend_pid()",
             (name,),
         )
-        ended, deadline = cursor.rowcount > 0, time.monotonic() + CLAIM_WAIT_S
+        wait_s = CLAIM_WAIT_S if cursor.rowcount > 0 else LEAVING_S
+        deadline = time.monotonic() + wait_s
         while not cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", LOCK_KEY).fetchone()[0]:
-            if not ended or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise StoreInUse(f"the database {connection.info.dbname}", _holder(cursor))
             time.sleep(ASK_EVERY_S)
     connection.commit()

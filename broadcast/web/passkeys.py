@@ -66,7 +66,7 @@ class PasskeyList(BaseModel):
     usable: bool
 
 
-@api.get("/me/passkeys", verb=Verb.SELF, first=True)
+@api.get("/me/passkeys", verb=Verb.SELF)
 async def list_passkeys(call: Call) -> PasskeyList:
     """One's own passkeys (通行密钥)."""
     rows = await call.services.officers.passkeys.of(call.officer)
