@@ -6,7 +6,7 @@ the same. An emergency never waits (docs/decisions/0011-start-in-step.md).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from endpoints.arbitration import Listener, choose, is_muted, is_too_late, loudness_percent, next_change_ms, rank
 from endpoints.budget import Budget
@@ -214,12 +214,14 @@ class Air:
 
     def _winner(self, orders: Mapping[str, Order], rule: OrderRule, now_ms: int) -> Order | None:
         """What should sound now; in silence, what will begin in a moment and can be handed to the sound card already."""
-        listener = self._listener(orders, rule)
-        if self._on_air is not None and self._ledger[self._on_air.order.id].first_started_ms:
-            now_ms = max(now_ms, self._on_air.order.not_before_ms)  # a clock set back does not take back what has begun
-        best = choose(orders.values(), now_ms, listener)
+        listener, claims = self._listener(orders, rule), dict(orders)
+        held = claims.get(self.on_air)
+        if held is not None and now_ms < held.not_before_ms and self._ledger[held.id].first_started_ms:
+            # a clock set back does not take back what has begun; whatever else there is goes by the clock as it is now
+            claims[held.id] = replace(held, not_before_ms=now_ms)
+        best = choose(claims.values(), now_ms, listener)
         if best is not None:
-            return best
+            return orders[best.id]
         soon = choose(orders.values(), now_ms + PREROLL_MS, listener)
         return soon if soon is not None and soon.not_before_ms > now_ms and not _is_live(soon) else None
 
@@ -301,12 +303,12 @@ class Air:
             if on_air is not None and _is_second_voice(order, on_air, rule, now_ms):
                 self._ledger.note(order.id, Stage.REFUSED, Reason.BUSY, now_ms)
             elif progress.stage in _WAITS:
-                reason = self._why_it_waits(order, now_ms)
+                reason = self._why_it_waits(order, max(now_ms, order.not_before_ms))
                 if progress.stage is Stage.RECEIVED or progress.reason is not reason:
                     self._ledger.note(order.id, Stage.SCHEDULED, reason, now_ms)
 
-    def _why_it_waits(self, order: Order, now_ms: int) -> Reason:
-        due_ms = max(now_ms, order.not_before_ms)
+    def _why_it_waits(self, order: Order, due_ms: int) -> Reason:
+        """What keeps it silent at that time, other orders apart."""
         if is_muted(order, due_ms, self.who.muted_until_ms):
             return Reason.MUTED
         return Reason.QUIET_HOURS if order.kind is Kind.ROUTINE and self.who.quiet.hold(due_ms) else Reason.NONE

@@ -70,7 +70,8 @@ MUTANTS = (
     M("a key that ran out speaks from the disk", "shelf", "held.void = not held.reading.key.in_force(now_ms)", "held.void = False"),
     M("boards are taken before the time is known", "shelf", "        if now_ms is not None:\n            return self._place", "        if now_ms is None:\n            now_ms = reading.board.written_at_ms\n        if True:\n            return self._place"),
     M("the oldest early board counts", "shelf", "_number(self._early[aside][1]) < _number(reading)", "False"),
-    M("a clock set back takes what sounds off the air", "air", "now_ms = max(now_ms, self._on_air.order.not_before_ms)", "pass"),
+    M("a clock set back takes what sounds off the air", "air", "claims[held.id] = replace(held, not_before_ms=now_ms)", "pass"),
+    M("a clock set back sets everything else forward", "air", "        if held is not None and now_ms < held.not_before_ms and", "        if held is not None:\n            now_ms = max(now_ms, held.not_before_ms)\n        if held is not None and now_ms < held.not_before_ms and"),
     M("before its time it rejoins before its first sample", "air", "        late_ms = max(0, late_ms)", "        pass"),
     # versions, epochs, the cancel
     M("a lower version is taken", "shelf", "return _number(reading) <= _number(held.reading)", "return False"),

@@ -243,6 +243,29 @@ def test_a_clock_set_back_while_a_slot_sounds_neither_stops_nor_repeats_it(resum
     assert INTERRUPTED not in {stage for stage, _ in rig.stages("P-1")}
 
 
+def test_an_emergency_that_ends_before_the_slots_time_takes_the_air_though_the_clock_was_set_back() -> None:
+    rig = planned(slot("P-1", 1_000, asset_ms=900_000, lasting_s=1_500)).after(1_010).connects().told(ms(410), epoch=2)
+    times = {"issued_at_ms": ms(410), "not_before_ms": ms(410), "not_after_ms": ms(710)}
+    rig.board(SERVER.board(1, order("E", **times), epoch=2)).after(1_011)
+    assert rig.sounds == "E"
+    assert rig.last("P-1") == (INTERRUPTED, NONE)
+
+
+def test_an_emergency_for_later_stays_for_later_though_the_clock_was_set_back() -> None:
+    rig = planned(slot("P-1", 100, asset_ms=300_000, lasting_s=600)).after(110).connects().told(ms(80), epoch=2)
+    times = {"issued_at_ms": ms(80), "not_before_ms": ms(84), "not_after_ms": ms(600)}
+    rig.board(SERVER.board(1, order("E", **times), epoch=2)).after(113)
+    assert rig.sounds == "P-1"
+    rig.after(115)
+    assert rig.sounds == "E"
+
+
+def test_who_works_at_the_horn_is_spared_though_the_clock_was_set_back() -> None:
+    rig = planned(slot("P-1", 100, asset_ms=300_000, lasting_s=600)).after(110).connects().told(ms(80), epoch=2)
+    rig.settings(SERVER.setup(1, epoch=2, muted_until_ms=ms(95))).after(112)
+    assert (rig.sounds, rig.last("P-1")) == ("", (INTERRUPTED, Reason.MUTED))
+
+
 def test_after_the_power_and_a_clock_set_back_a_programme_begins_at_its_first_sample_and_not_before_it() -> None:
     rig = planned(slot("P-1", 100, resume=Resume.REJOIN, asset_ms=300_000, lasting_s=600)).after(103)
     rig.power().connects().told(ms(60), epoch=2).after(260)
