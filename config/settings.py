@@ -148,7 +148,7 @@ class ShiftSettings(_Section):
 
 
 class ConferenceSettings(_Section):
-    engine: Literal["auto", "embedded", "janus", "none"]
+    engine: Literal["auto", "embedded", "none"]
 
 
 class Settings(_Section):

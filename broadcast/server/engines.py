@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def engine_of(asked: ConferenceSettings, folder: Path) -> Engine:
-    """The engine that the settings name; `auto` takes Janus where it is, else our own. The log says which and why.
+    """The engine that the settings name; `auto` takes the best there is. The log says which and why.
 
     :param folder: the server's data folder; a managed engine keeps its files in one of its own there.
     """

@@ -31,7 +31,7 @@ from broadcast.service.ladder import Ladder
 from broadcast.service.once import OnceKey
 from broadcast.service.plans import Plans, Start
 from broadcast.service.policies import ApprovalPolicy
-from broadcast.service.ports import ActRow, DeliveryRow, Store, Tx
+from broadcast.service.ports import Account, ActRow, DeliveryRow, Store, Tx
 from broadcast.service.presence import Presence, Speakers
 from broadcast.service.proofs import Proofs
 from endpoints.area_codes import TOWNSHIP, covers, depth, padded, significant
@@ -164,8 +164,7 @@ class Drills:
         for run in list(self._running.values()):
             if now_ms >= run.ends_ms:
                 await self._finish(run, by="")
-                held_by = await self._store.read(lambda tx, name=run.by: tx.accounts.get(name))  # type: ignore[misc]
-                if held_by is not None:
+                if (held_by := await self._account(run.by)) is not None:
                     await self._silence(run, held_by.officer)
 
     # ---- questions ------------------------------------------------------------------------------------------------------
@@ -229,6 +228,9 @@ class Drills:
             for name in {run.by, *(one.officer for one in run.acknowledged if one.at_ms <= latest_ms)}:
                 await self._passed(name, run.id)
         return done
+
+    async def _account(self, name: str) -> Account | None:
+        return await self._store.read(lambda tx: tx.accounts.get(name))
 
     async def _silence(self, run: Run, by: Officer) -> None:
         """The points are counted; that the sound could not be ended is said, and is no reason to count them again."""

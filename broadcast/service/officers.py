@@ -21,9 +21,10 @@ from broadcast.domain.broadcasts import Broadcast, InvalidRequest
 from broadcast.domain.errors import BroadcastError
 from broadcast.domain.officers import Officer, Role, Verb
 from broadcast.domain.rights import holds, may
+from broadcast.service.challenges import Origin
 from broadcast.service.door import Door, TooManyTries, WrongPassword
 from broadcast.service.guessing import Bell
-from broadcast.service.passkeys import Origin, Passkeys
+from broadcast.service.passkeys import Passkeys
 from broadcast.service.passwords import Hasher, faults_of, generated
 from broadcast.service.ports import Account, ActRow, Sealing, Store, Tx
 from broadcast.service.second_factors import NoSecondFactor, SecondFactorNeeded, SecondFactors, WrongCode

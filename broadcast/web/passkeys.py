@@ -7,8 +7,9 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from broadcast.domain.officers import Verb
+from broadcast.service.challenges import Origin, PasskeyRefused, PasskeysNeedTls
 from broadcast.service.officers import TooManyTries, WrongPassword
-from broadcast.service.passkeys import LONGEST_TITLE, Origin, PasskeyRefused, PasskeysNeedTls, UnknownPasskey
+from broadcast.service.passkeys import LONGEST_TITLE, UnknownPasskey
 from broadcast.service.ports import PasskeyRow
 from broadcast.web.models import In
 from broadcast.web.openapi import Api, Call

@@ -31,6 +31,7 @@ from broadcast.domain.speakers import UnknownSpeaker
 from broadcast.service.announcer import SoundChanged
 from broadcast.service.assets import TooManyUploads
 from broadcast.service.broadcasts import BoardFull, StoppedMeanwhile
+from broadcast.service.challenges import PasskeyRefused, PasskeysNeedTls
 from broadcast.service.conference.doors import TooManyTickets
 from broadcast.service.officers import (
     NoSecondFactor,
@@ -45,7 +46,7 @@ from broadcast.service.officers import (
 )
 from broadcast.service.once import KeyReused
 from broadcast.service.own_days import DaysChanged
-from broadcast.service.passkeys import PasskeyRefused, PasskeysNeedTls, UnknownPasskey
+from broadcast.service.passkeys import UnknownPasskey
 from broadcast.service.ports import NoRoom, SpeechFailed, StoreInDoubt, StoreRefused, StoreUnavailable, UploadTooLarge
 from broadcast.service.previews import TooManyPreviews
 from broadcast.service.programmes import PlanChanged, ProgrammeBoardFull

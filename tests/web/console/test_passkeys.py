@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession
 from playwright.async_api import Browser, Page, Request, expect
 
-from broadcast.service.passkeys import Challenges, Origin, PasskeyRefused, PasskeysNeedTls
+from broadcast.service.challenges import Challenges, Origin, PasskeyRefused, PasskeysNeedTls
 from tests.town import CHIEF, DUTY, PASSWORD, Town, town
 from tests.web.browser import machine, served
 from tests.web.console.console_page import needs_console, window
@@ -165,24 +165,17 @@ async def test_what_is_no_answer_opens_nothing_and_is_slowed(credential: dict[st
 def test_a_challenge_is_for_one_purpose_at_one_name_and_ends() -> None:
     now = 1_000.0
     challenges, here = Challenges(lambda: now), Origin("https://desk.example", "desk.example")
-
-    def told(challenge: bytes) -> bytes:
-        import base64
-
-        text = base64.urlsafe_b64encode(challenge).rstrip(b"=").decode()
-        return json.dumps({"type": "webauthn.get", "challenge": text, "origin": here.origin}).encode()
-
     asked = challenges.make("", here)
-    assert challenges.of(told(asked), "", here) == asked
+    challenges.must_be_ours(asked, "", here)
     elsewhere = Origin("https://other.example", "other.example")
     for officer, where, one in (("duty", here, asked), ("", elsewhere, asked), ("", here, bytes(56)), ("", here, b"")):
         with pytest.raises(PasskeyRefused):
-            challenges.of(told(one), officer, where)
+            challenges.must_be_ours(one, officer, where)
     challenges.spend(asked)
-    for again in (lambda: challenges.of(told(asked), "", here), lambda: challenges.spend(asked)):
+    for again in (lambda: challenges.must_be_ours(asked, "", here), lambda: challenges.spend(asked)):
         with pytest.raises(PasskeyRefused):
             again()
     late = challenges.make("", here)
     now += 121.0
     with pytest.raises(PasskeyRefused):
-        challenges.of(told(late), "", here)
+        challenges.must_be_ours(late, "", here)
